@@ -1,0 +1,96 @@
+# What one does with Tollkeeper, each as one command. On Debian 12 nothing but git and make is
+# needed: what is missing is installed first (.ci/packages).
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+TARGET ?= line
+SECONDS ?= 60
+
+PYTHON := /usr/bin/python3
+release := build/release
+sources = $(shell find engine net config daemon systemd bench tests -name '*.h' -o -name '*.cc')
+
+# A sanitizer build is slower and gets more time; what checks the text of the sources runs only
+# once.
+patient := --timeout-multiplier 5 --no-suite tidy
+# Old thread sanitizers do not know how new kernels lay out memory at random; in order, they do.
+steady = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+.DEFAULT_GOAL := build
+.PHONY: help run test build bench fuzz format lint asan tsan install clean
+.PHONY: packages-run packages-test packages-lint packages-fuzz
+.NOTPARALLEL:
+
+help: ## This list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+run: build ## Start tollkeeperd in the foreground, built and with what it needs
+	@echo "The programs are in $(CURDIR)/$(release)"
+	@exec $(release)/tollkeeperd
+
+build: packages-run $(release)/build.ninja ## Build the three programs into build/release
+	@ninja -C $(release) tollkeeperd tollkeeper tollkeeper-bench
+
+test: packages-test $(release)/with-tests ## Build and run every test; the last line counts them
+	@ninja -C $(release)
+	@$(PYTHON) tests/run.py $(release)
+
+bench: build ## Measure all figures of bench/README.md, beside the floor; takes minutes
+	@ninja -C $(release) framing_bench shard_bench
+	@$(release)/framing_bench 5000000
+	@$(release)/shard_bench 1000000
+	@$(release)/tollkeeper-bench --suite --spawn $(release)/tollkeeperd
+
+fuzz: packages-fuzz ## Fuzz by coverage: make fuzz TARGET=line SECONDS=60 (or resp, config)
+	@[ -e build/fuzz/build.ninja ] || CXX=clang++-19 meson setup build/fuzz -Dtests=enabled \
+	  -Dlibfuzzer=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false \
+	  -Dwerror=false
+	@ninja -C build/fuzz tests/fuzz/$(TARGET)_fuzz
+	@mkdir -p build/fuzz/found/$(TARGET)
+	@cd build/fuzz && tests/fuzz/$(TARGET)_fuzz -max_total_time=$(SECONDS) found/$(TARGET) \
+	  ../../tests/fuzz/corpus/$(TARGET)
+
+asan: packages-test ## Every test under the address and undefined-behaviour sanitizers
+	@[ -e build/asan/build.ninja ] || meson setup build/asan -Dtests=enabled \
+	  -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+	@ninja -C build/asan
+	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=1 \
+	  UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
+	  $(PYTHON) tests/run.py build/asan $(patient)
+
+# Thread sanitizer cannot see what a ring orders, so it watches the epoll back-end.
+tsan: packages-test ## Every test under the thread sanitizer, on epoll
+	@[ -e build/tsan/build.ninja ] || meson setup build/tsan -Dtests=enabled \
+	  -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
+	@ninja -C build/tsan
+	@TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1 \
+	  TOLLKEEPER_SERVER_BACKEND=epoll \
+	  $(steady) $(PYTHON) tests/run.py build/tsan $(patient)
+
+lint: packages-lint $(release)/with-tests ## clang-format and clang-tidy; changes nothing
+	@ninja -C $(release)
+	@$(PYTHON) tests/tidy/lint.py $(release)
+
+format: packages-lint ## Rewrite the sources as .clang-format says
+	@clang-format-19 -i $(sources)
+
+install: build ## Install below PREFIX (/usr/local); DESTDIR goes before it, for packagers
+	@meson configure $(release) -Dprefix=$(PREFIX) -Dsysconfdir=/etc
+	@ninja -C $(release) tollkeeperd tollkeeper tollkeeper-bench
+	@DESTDIR=$(DESTDIR) meson install -C $(release) --no-rebuild --quiet
+	@echo "Installed below $(DESTDIR)$(PREFIX). To start it as a service: systemd-sysusers," \
+	  "systemd-tmpfiles --create, systemctl daemon-reload, systemctl enable --now tollkeeper"
+
+clean: ## Remove everything that was built
+	@rm -rf build
+
+packages-run packages-test packages-lint packages-fuzz:
+	@.ci/packages $(@:packages-%=%)
+
+$(release)/build.ninja: | packages-run
+	@meson setup $(release)
+
+# The same build directory, once GoogleTest is there.
+$(release)/with-tests: | packages-test $(release)/build.ninja
+	@meson configure $(release) -Dtests=enabled
+	@touch $@

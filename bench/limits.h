@@ -1,0 +1,35 @@
+// Every bound of the bench room.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace toll::bench {
+
+inline constexpr uint32_t kClientsMax = 20'000;
+inline constexpr uint32_t kDepthMax = 65'536;
+inline constexpr uint32_t kIdsMax = 100'000'000;
+inline constexpr uint32_t kRunsMax = 1'000;
+inline constexpr double kSecondsMax = 3'600;
+
+// Requests rendered before a run: enough that a cycle through them touches every id of a small
+// keyspace, few enough that they stay a stream the prefetcher can follow.
+inline constexpr size_t kScriptRequestsMin = 16'384;
+inline constexpr size_t kScriptRequestsMax = size_t{1} << 20;
+inline constexpr size_t kPolicyNameMax = 64;
+
+// What one read of a reply stream takes.
+inline constexpr size_t kReceiveBytes = 64 * 1024;
+
+// A server that answers nothing for this long has failed the run.
+inline constexpr int64_t kStallNs = 5'000'000'000;
+
+// Requests sent in one go while filling a daemon with keys. Their bytes fit a socket's buffer, so
+// that neither side can wait for the other to read.
+inline constexpr size_t kFillBatch = 512;
+
+// Lines and bytes of one reply to STATS.
+inline constexpr size_t kListRowsMax = 10'000;
+inline constexpr size_t kListBytesMax = size_t{1} << 20;
+
+}  // namespace toll::bench

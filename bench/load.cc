@@ -1,0 +1,266 @@
+#include "bench/load.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <optional>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <vector>
+
+#include "bench/limits.h"
+#include "bench/load_client.h"
+#include "bench/random.h"
+#include "bench/socket.h"
+
+namespace toll::bench {
+namespace {
+
+constexpr int kTurnMs = 100;
+constexpr int64_t kSettleNs = 10'000'000;
+constexpr uint32_t kOtherDescriptors = 64;
+
+using Status = std::expected<void, std::string>;
+
+// What is subtracted at the end of the counted seconds from what was there at their start.
+struct Mark {
+  int64_t at_ns = 0;
+  uint64_t replies = 0;
+  ReplyCounts counts;
+  double client_cpu_s = 0;
+  ProcessUsage server;
+};
+
+class Load {
+ public:
+  Load(const RequestScript& script, const LoadSettings& settings)
+      : script_(script), settings_(settings), buffer_(kReceiveBytes) {}
+
+  Status open(const std::string& path);
+  Status run();
+  LoadResult result() const;
+
+ private:
+  Status turn(bool sending);
+  Status serve(LoadClient& client, uint32_t events, bool sending);
+  Status arm(LoadClient& client);
+  Status run_until(int64_t end_ns);
+  Status drain();
+  uint64_t in_flight() const;
+  Mark mark() const;
+
+  const RequestScript& script_;
+  const LoadSettings& settings_;
+  Socket epoll_;
+  std::deque<LoadClient> clients_;  // a deque: they must not move
+  std::vector<char> buffer_;
+  LoadTally tally_;
+  int64_t now_ns_ = 0;
+  int64_t heard_ns_ = 0;  // when the last reply came
+  pid_t server_pid_ = 0;
+  Mark begin_;
+  Mark end_;
+};
+
+Status raise_descriptor_limit(uint32_t clients) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t needed = clients + kOtherDescriptors;
+  if (limit.rlim_cur >= needed) return {};
+  limit.rlim_cur = std::min(limit.rlim_max, needed);
+  if (limit.rlim_cur < needed || setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return std::unexpected(
+        fmt::format("{} clients need {} file descriptors and {} are allowed; raise `ulimit -n`",
+                    clients, needed, limit.rlim_max));
+  }
+  return {};
+}
+
+Status Load::open(const std::string& path) {
+  if (auto raised = raise_descriptor_limit(settings_.clients); !raised) return raised;
+  epoll_ = Socket(epoll_create1(EPOLL_CLOEXEC));
+  if (epoll_.fd() < 0) return std::unexpected(fmt::format("epoll: {}", std::strerror(errno)));
+  Random random(settings_.seed);
+  for (uint32_t client = 0; client < settings_.clients; ++client) {
+    auto socket = connect_to(path);
+    if (!socket) return std::unexpected(socket.error());
+    if (client == 0) server_pid_ = peer_pid(*socket);
+    if (fcntl(socket->fd(), F_SETFL, O_NONBLOCK) != 0) {
+      return std::unexpected(fmt::format("fcntl: {}", std::strerror(errno)));
+    }
+    const size_t first = random.below(static_cast<uint32_t>(script_.size()));
+    clients_.emplace_back(std::move(*socket), script_, first, settings_.depth, settings_.framing,
+                          tally_);
+    epoll_event event{.events = EPOLLIN, .data = {.ptr = &clients_.back()}};
+    if (epoll_ctl(epoll_.fd(), EPOLL_CTL_ADD, clients_.back().fd(), &event) != 0) {
+      return std::unexpected(fmt::format("epoll: {}", std::strerror(errno)));
+    }
+  }
+  return {};
+}
+
+// Waits for room in the socket only while something could not be sent.
+Status Load::arm(LoadClient& client) {
+  if (client.wants_to_write() == client.armed_for_write) return {};
+  client.armed_for_write = client.wants_to_write();
+  epoll_event event{.events = EPOLLIN, .data = {.ptr = &client}};
+  if (client.armed_for_write) event.events |= EPOLLOUT;
+  if (epoll_ctl(epoll_.fd(), EPOLL_CTL_MOD, client.fd(), &event) != 0) {
+    return std::unexpected(fmt::format("epoll: {}", std::strerror(errno)));
+  }
+  return {};
+}
+
+Status Load::serve(LoadClient& client, uint32_t events, bool sending) {
+  if ((events & ~uint32_t{EPOLLOUT}) != 0) {
+    const auto read_ns = client.read_replies(buffer_);
+    if (!read_ns) return std::unexpected(read_ns.error());
+    if (*read_ns > 0) now_ns_ = heard_ns_ = *read_ns;
+  }
+  if (auto sent = client.send_unsent(); !sent) return sent;
+  if (sending) {
+    if (auto sent = client.fill_window(now_ns_); !sent) return sent;
+  }
+  return arm(client);
+}
+
+Status Load::turn(bool sending) {
+  std::array<epoll_event, 64> events;
+  const int ready = epoll_wait(epoll_.fd(), events.data(), events.size(), kTurnMs);
+  if (ready < 0 && errno != EINTR) {
+    return std::unexpected(fmt::format("epoll: {}", std::strerror(errno)));
+  }
+  if (ready <= 0) now_ns_ = clock_ns();
+  for (int at = 0; at < ready; ++at) {
+    const epoll_event& event = events[static_cast<size_t>(at)];
+    auto& client = *static_cast<LoadClient*>(event.data.ptr);
+    if (auto served = serve(client, event.events, sending); !served) return served;
+  }
+  if (now_ns_ - heard_ns_ > kStallNs) {
+    return std::unexpected(fmt::format("no reply for {} s with {} requests in flight",
+                                       kStallNs / 1'000'000'000, in_flight()));
+  }
+  return {};
+}
+
+Status Load::run_until(int64_t end_ns) {
+  while (now_ns_ < end_ns) {
+    if (auto turned = turn(true); !turned) return turned;
+  }
+  return {};
+}
+
+Status Load::drain() {
+  while (in_flight() > 0) {
+    if (auto turned = turn(false); !turned) return turned;
+  }
+  return {};
+}
+
+Status Load::run() {
+  const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
+  now_ns_ = heard_ns_ = clock_ns();
+  for (LoadClient& client : clients_) {
+    if (auto sent = client.fill_window(clock_ns()); !sent) return sent;
+    if (auto armed = arm(client); !armed) return armed;
+  }
+  if (auto warm = run_until(now_ns_ + ns(settings_.warmup_s)); !warm) return warm;
+  begin_ = mark();
+  // Reading /proc held up what was in flight; latencies count from a moment later.
+  const int64_t settle_ns = std::min(kSettleNs, ns(settings_.seconds) / 10);
+  if (auto settled = run_until(begin_.at_ns + settle_ns); !settled) return settled;
+  tally_.latency_ns.clear();
+  if (auto done = run_until(begin_.at_ns + ns(settings_.seconds)); !done) return done;
+  end_ = mark();
+  // The histogram, like every figure, is of the counted seconds; the last replies are not in them.
+  const Histogram counted = tally_.latency_ns;
+  auto drained = drain();
+  tally_.latency_ns = counted;
+  return drained;
+}
+
+uint64_t Load::in_flight() const {
+  uint64_t sum = 0;
+  for (const LoadClient& client : clients_) sum += client.in_flight();
+  return sum;
+}
+
+Mark Load::mark() const {
+  Mark mark;
+  if (auto usage = server_pid_ > 0 ? read_usage(server_pid_)
+                                   : std::unexpected(std::string("not to be seen"))) {
+    mark.server = *usage;
+  }
+  mark.replies = tally_.replies;
+  mark.counts = tally_.counts;
+  mark.client_cpu_s = own_cpu_s();
+  mark.at_ns = clock_ns();
+  return mark;
+}
+
+LoadResult Load::result() const {
+  LoadResult result;
+  result.seconds = static_cast<double>(end_.at_ns - begin_.at_ns) * 1e-9;
+  result.replies = end_.replies - begin_.replies;
+  result.counts = end_.counts - begin_.counts;
+  result.latency_ns = tally_.latency_ns;
+  result.client_cpu_s = end_.client_cpu_s - begin_.client_cpu_s;
+  result.server = end_.server - begin_.server;
+  result.asked_decisions = tally_.asked_decisions;
+  result.asked_others = tally_.asked_others;
+  result.all_counts = tally_.counts;
+  for (const LoadClient& client : clients_) {
+    if (result.first_error.empty()) result.first_error = client.first_error();
+  }
+  return result;
+}
+
+double us_per(double seconds, uint64_t requests) {
+  return requests == 0 ? 0 : seconds * 1e6 / static_cast<double>(requests);
+}
+
+}  // namespace
+
+double LoadResult::client_cpu_us() const {
+  return us_per(client_cpu_s, replies);
+}
+double LoadResult::server_cpu_us() const {
+  return us_per(server.cpu_s(), replies);
+}
+
+std::string fault_of(const LoadResult& result, bool kinds) {
+  const ReplyCounts& counts = result.all_counts;
+  if (counts.error + counts.unknown > 0) {
+    return fmt::format("{} of {} replies were errors, the first one: {}",
+                       counts.error + counts.unknown, counts.total(), result.first_error);
+  }
+  const uint64_t asked = result.asked_decisions + result.asked_others;
+  if (asked != counts.total()) {
+    return fmt::format("{} requests got {} replies", asked, counts.total());
+  }
+  const uint64_t decided = counts.allow + counts.deny;
+  if (kinds && decided != result.asked_decisions) {
+    return fmt::format("{} requests are answered by ALLOW or DENY and {} were",
+                       result.asked_decisions, decided);
+  }
+  if (result.replies == 0) return "no reply came in the counted seconds";
+  return "";
+}
+
+std::expected<LoadResult, std::string> run_load(const std::string& socket_path,
+                                                const RequestScript& script,
+                                                const LoadSettings& settings) {
+  assert(settings.clients > 0 && settings.clients <= kClientsMax);
+  assert(settings.depth > 0 && settings.depth <= kDepthMax);
+  Load load(script, settings);
+  if (auto opened = load.open(socket_path); !opened) return std::unexpected(opened.error());
+  if (auto ran = load.run(); !ran) return std::unexpected(ran.error());
+  return load.result();
+}
+
+}  // namespace toll::bench

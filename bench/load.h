@@ -1,0 +1,59 @@
+// The load itself: clients that each keep `depth` requests in flight for some seconds, and what
+// was measured meanwhile.
+//
+// Runs on the calling thread, one epoll over non-blocking sockets. Closed loop: a client sends the
+// next request as an answer comes. A request's latency runs from the reading of the clock before it
+// was handed to the kernel to the one after its reply was read. Nothing is formatted or
+// allocated while it runs.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+
+#include "bench/histogram.h"
+#include "bench/process_usage.h"
+#include "bench/reply_counter.h"
+#include "bench/request_script.h"
+
+namespace toll::bench {
+
+struct LoadSettings {
+  uint32_t clients = 8;
+  uint32_t depth = 64;
+  double seconds = 5;
+  double warmup_s = 1;  // the same load before, not counted
+  Framing framing = Framing::kLine;
+  uint64_t seed = 1;  // where in the script each client begins
+};
+
+// Figures of the counted seconds, except where said otherwise.
+struct LoadResult {
+  double seconds = 0;
+  uint64_t replies = 0;
+  ReplyCounts counts;
+  Histogram latency_ns;
+  double client_cpu_s = 0;
+  ProcessUsage server;  // threads empty when the server's process is not to be seen
+  // Over the whole run, warm-up and last replies included: what was asked and what was answered.
+  uint64_t asked_decisions = 0;
+  uint64_t asked_others = 0;
+  ReplyCounts all_counts;
+  std::string first_error;
+
+  double throughput() const { return static_cast<double>(replies) / seconds; }
+  double client_cpu_us() const;  // per request
+  double server_cpu_us() const;
+};
+
+// Every request was answered, by the kind of reply its verb has, and none by an error. "" if so,
+// otherwise what was wrong. `kinds` false compares only the numbers (the floor answers all alike).
+std::string fault_of(const LoadResult& result, bool kinds);
+
+// Errors: a sentence (no daemon, too few descriptors, the connection closed, no reply for 5 s).
+// REQUIRES: clients and depth above 0 and within limits.h.
+std::expected<LoadResult, std::string> run_load(const std::string& socket_path,
+                                                const RequestScript& script,
+                                                const LoadSettings& settings);
+
+}  // namespace toll::bench

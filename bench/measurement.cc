@@ -1,0 +1,72 @@
+#include "bench/measurement.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdio>
+#include <fmt/format.h>
+#include <functional>
+
+namespace toll::bench {
+namespace {
+
+double median(const std::vector<LoadResult>& runs,
+              const std::function<double(const LoadResult&)>& figure) {
+  std::vector<double> figures;
+  for (const LoadResult& run : runs) figures.push_back(figure(run));
+  std::ranges::sort(figures);
+  const size_t middle = figures.size() / 2;
+  if (figures.size() % 2 == 1) return figures[middle];
+  return (figures[middle - 1] + figures[middle]) / 2;
+}
+
+double median_us(const std::vector<LoadResult>& runs, double quantile) {
+  return median(runs, [quantile](const LoadResult& run) {
+    return static_cast<double>(run.latency_ns.quantile(quantile)) * 1e-3;
+  });
+}
+
+}  // namespace
+
+std::expected<std::vector<TargetRuns>, std::string> measure(const std::vector<Target>& targets,
+                                                            const RequestScript& script,
+                                                            const LoadSettings& settings,
+                                                            uint32_t runs) {
+  std::vector<TargetRuns> measured;
+  for (const Target& target : targets) measured.push_back({target, {}, {}});
+  for (uint32_t run = 0; run < runs; ++run) {
+    for (TargetRuns& entry : measured) {
+      fmt::print(stderr, "run {}/{}: {}, {} clients x {}, {} s\n", run + 1, runs, entry.target.name,
+                 settings.clients, settings.depth, settings.seconds);
+      auto result = run_load(entry.target.socket_path, script, settings);
+      if (!result) {
+        return std::unexpected(fmt::format("{}: {}", entry.target.name, result.error()));
+      }
+      if (entry.fault.empty()) entry.fault = fault_of(*result, entry.target.answers_by_kind);
+      entry.runs.push_back(std::move(*result));
+    }
+  }
+  return measured;
+}
+
+Summary summarize(const TargetRuns& entry) {
+  assert(!entry.runs.empty());
+  const std::vector<LoadResult>& runs = entry.runs;
+  Summary summary;
+  summary.throughput = median(runs, &LoadResult::throughput);
+  summary.p50_us = median_us(runs, 0.5);
+  summary.p90_us = median_us(runs, 0.9);
+  summary.p99_us = median_us(runs, 0.99);
+  summary.p999_us = median_us(runs, 0.999);
+  summary.max_us = median_us(runs, 1);
+  summary.client_cpu_us = median(runs, &LoadResult::client_cpu_us);
+  summary.server_cpu_us = median(runs, &LoadResult::server_cpu_us);
+  for (const LoadResult& run : runs) summary.counts += run.counts;
+  const LoadResult& last = runs.back();
+  for (const ThreadUsage& thread : last.server.threads) {
+    summary.threads.push_back({thread.name, thread.cpu_s() / last.seconds,
+                               static_cast<double>(thread.voluntary_switches) / last.seconds});
+  }
+  return summary;
+}
+
+}  // namespace toll::bench

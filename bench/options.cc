@@ -1,0 +1,134 @@
+#include "bench/options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <fmt/format.h>
+
+#include "bench/limits.h"
+#include "bench/server_process.h"
+
+namespace toll::bench {
+namespace {
+
+constexpr int kUsageError = 2;
+
+// Words of the command line that become something else once all of them are known.
+struct Raw {
+  std::string mix = "check=100";
+  std::string framing = "line";
+  std::string backend = "auto";
+  std::string policy;
+  int client_cpu = -1;
+  int server_cpu = -1;
+};
+
+void add_load_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--clients", options.load.clients, "Connections")
+      ->check(CLI::Range(1U, kClientsMax))
+      ->capture_default_str();
+  app.add_option("--depth", options.load.depth, "Requests that each keeps in flight")
+      ->check(CLI::Range(1U, kDepthMax))
+      ->capture_default_str();
+  app.add_option("--seconds", options.load.seconds, "How long to measure")
+      ->check(CLI::Range(0.01, kSecondsMax))
+      ->capture_default_str();
+  app.add_option("--warmup", options.load.warmup_s, "Seconds of load before")
+      ->check(CLI::Range(0.0, kSecondsMax))
+      ->capture_default_str();
+  app.add_option("--runs", options.runs, "Repeat, and print the medians")
+      ->check(CLI::Range(1U, kRunsMax))
+      ->capture_default_str();
+  app.add_option("--mix", raw.mix, "Verbs by weight, as check=90,peek=5,refund=5")
+      ->capture_default_str();
+  app.add_option("--policy", raw.policy, "The policy to ask for (bench with --spawn, else api)");
+  app.add_option("--ids", options.script.ids, "How many different ids")
+      ->check(CLI::Range(1U, kIdsMax))
+      ->capture_default_str();
+  app.add_option("--zipf", options.script.zipf_exponent, "Zipf's exponent; 0: all ids alike")
+      ->check(CLI::Range(0.0, 10.0))
+      ->capture_default_str();
+  app.add_option("--framing", raw.framing, "line or resp")
+      ->check(CLI::IsMember({"line", "resp"}))
+      ->capture_default_str();
+  app.add_option("--seed", options.script.seed, "The same seed sends the same requests")
+      ->capture_default_str();
+}
+
+void add_server_options(CLI::App& app, Options& options, Raw& raw) {
+  app.add_option("--socket", options.socket_path, "The daemon's socket")
+      ->envname("TOLLKEEPER_SOCKET")
+      ->capture_default_str();
+  app.add_option("--spawn", options.daemon_program,
+                 "Start this tollkeeperd, with the policies bench and bench_refuse");
+  app.add_option("--workers", options.workers, "Workers of the daemon started")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--memory", options.memory_mib, "Its budget for keys, in MiB")
+      ->capture_default_str();
+  app.add_option("--backend", raw.backend, "Loop of the servers started: auto, io_uring or epoll")
+      ->check(CLI::IsMember({"auto", "io_uring", "epoll"}))
+      ->capture_default_str();
+  app.add_flag("--floor", options.floor,
+               "The same load in turns against a server that does no work");
+  app.add_option("--pin-client", raw.client_cpu, "CPU of the load generator")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--pin-server", raw.server_cpu, "CPU of the servers started")
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--json", options.json, "Print JSON");
+  app.add_flag(
+      "--suite", options.suite,
+      "Take all the figures of bench/README.md (needs --spawn) and print them as Markdown");
+  app.add_option("--keys", options.suite_keys, "Keys to fill in for the suite's figures on size")
+      ->delimiter(',')
+      ->check(CLI::Range(1U, kIdsMax));
+  app.add_option("--idle", options.suite_idle_s, "Seconds that the suite watches an idle daemon")
+      ->check(CLI::Range(0.1, kSecondsMax));
+}
+
+std::expected<void, std::string> finish(const Raw& raw, Options& options) {
+  auto mix = parse_mix(raw.mix);
+  if (!mix) return std::unexpected("--mix: " + mix.error());
+  options.script.mix = std::move(*mix);
+  const bool spawns = !options.daemon_program.empty();
+  options.script.policy = !raw.policy.empty() ? raw.policy : spawns ? kBenchPolicy : "api";
+  if (options.script.policy.size() > kPolicyNameMax ||
+      options.script.policy.find_first_of(" \t\r\n\"*") != std::string::npos) {
+    return std::unexpected(std::string("--policy: not a policy's name"));
+  }
+  options.script.framing = raw.framing == "resp" ? Framing::kResp : Framing::kLine;
+  options.load.framing = options.script.framing;
+  options.load.seed = options.script.seed;
+  if (raw.client_cpu >= 0) options.client_cpu = raw.client_cpu;
+  if (raw.server_cpu >= 0) options.server_cpu = raw.server_cpu;
+  if (options.suite && !spawns) return std::unexpected(std::string("--suite needs --spawn"));
+  options.backend = net::Backend::kEpoll;
+  if (raw.backend == "io_uring" ||
+      (raw.backend == "auto" && net::Loop::make(net::Backend::kUring).has_value())) {
+    options.backend = net::Backend::kUring;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::expected<Options, int> parse_options(int argc, char** argv) {
+  Options options;
+  options.socket_path = "/run/tollkeeper/tollkeeper.sock";
+  Raw raw;
+  CLI::App app("Loads a tollkeeperd through its socket and says what it took.", "tollkeeper-bench");
+  add_load_options(app, options, raw);
+  add_server_options(app, options, raw);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return std::unexpected(app.exit(error) == 0 ? 0 : kUsageError);
+  }
+  if (auto finished = finish(raw, options); !finished) {
+    fmt::print(stderr, "tollkeeper-bench: {}\n", finished.error());
+    return std::unexpected(kUsageError);
+  }
+  return options;
+}
+
+}  // namespace toll::bench

@@ -1,0 +1,39 @@
+// What the bench was asked to do, from its command line.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/load.h"
+#include "bench/request_script.h"
+#include "net/loop.h"
+
+namespace toll::bench {
+
+struct Options {
+  LoadSettings load;
+  ScriptSettings script;
+  uint32_t runs = 1;
+  std::string socket_path;
+  std::optional<int> client_cpu;
+  std::optional<int> server_cpu;
+  bool floor = false;
+  bool json = false;
+  // A daemon of our own; "" to use the one at socket_path.
+  std::string daemon_program;
+  uint32_t workers = 1;
+  uint64_t memory_mib = 2048;
+  net::Backend backend = net::Backend::kUring;  // "auto" is resolved: what works here
+  bool suite = false;
+  std::vector<uint32_t> suite_keys = {1'000'000, 10'000'000};
+  double suite_idle_s = 10;
+};
+
+// The options, or the exit status of a process that has printed its help (0) or what is wrong with
+// its command line (2).
+std::expected<Options, int> parse_options(int argc, char** argv);
+
+}  // namespace toll::bench

@@ -1,0 +1,66 @@
+// How many replies came, and of what kind, from the bytes of a reply stream as cheaply as that can
+// be known: the line framing by its line ends, RESP by skipping over values.
+//
+// One per connection, one thread; replies may be cut anywhere between two calls. Keeps the text of
+// the first error and nothing else. Checks no figures inside of replies; a LIST is not expected.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "bench/request_script.h"
+
+namespace toll::bench {
+
+struct ReplyCounts {
+  uint64_t allow = 0;
+  uint64_t deny = 0;
+  uint64_t ok = 0;
+  uint64_t error = 0;
+  uint64_t unknown = 0;  // begins like no reply we know
+
+  uint64_t total() const { return allow + deny + ok + error + unknown; }
+  bool operator==(const ReplyCounts&) const = default;
+};
+
+ReplyCounts operator-(const ReplyCounts& later, const ReplyCounts& earlier);
+ReplyCounts& operator+=(ReplyCounts& sum, const ReplyCounts& more);
+
+class ReplyCounter {
+ public:
+  explicit ReplyCounter(Framing framing) : framing_(framing) {}
+
+  // Counts into `counts` the replies that `bytes` complete, and says how many.
+  uint32_t count(std::span<const char> bytes, ReplyCounts& counts);
+
+  // The first ERR (or unknown) reply, cut short; "" if there was none.
+  const std::string& first_error() const { return first_error_; }
+
+ private:
+  enum class State : uint8_t { kType, kNumber, kText, kBulk };
+
+  uint32_t count_lines(std::span<const char> bytes, ReplyCounts& counts);
+  uint32_t count_resp(std::span<const char> bytes, ReplyCounts& counts);
+  void classify_line(std::span<const char> rest, ReplyCounts& counts);
+  void begin_value(char type);
+  void end_number();
+  bool end_value(ReplyCounts& counts);  // true when it was the reply's last
+  void keep_error(std::span<const char> rest);
+
+  Framing framing_;
+  bool at_start_ = true;  // line: the next byte begins a reply
+  // RESP: where in the reply we are.
+  State state_ = State::kType;
+  char type_ = 0;              // of the value at hand
+  char reply_type_ = 0;        // of the reply's first value; 0 between replies
+  int64_t elements_ = 0;       // of the reply, when it is an array
+  int64_t first_number_ = -1;  // of the reply's first integer element
+  int64_t number_ = 0;
+  bool negative_ = false;
+  int64_t values_left_ = 0;  // until the reply is complete
+  int64_t bulk_left_ = 0;    // bytes, with the line end
+  std::string first_error_;
+};
+
+}  // namespace toll::bench

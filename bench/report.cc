@@ -1,0 +1,101 @@
+#include "bench/report.h"
+
+#include <fmt/format.h>
+#include <iterator>
+#include <string_view>
+
+namespace toll::bench {
+namespace {
+
+void append_text(const TargetRuns& entry, std::string& out) {
+  const Summary summary = summarize(entry);
+  const ReplyCounts& counts = summary.counts;
+  auto to = std::back_inserter(out);
+  fmt::format_to(to, "{} (median of {})\n", entry.target.name, entry.runs.size());
+  fmt::format_to(to, "  throughput  {:.0f} requests/s\n", summary.throughput);
+  fmt::format_to(to,
+                 "  latency     p50 {:.1f} us  p90 {:.1f}  p99 {:.1f}  p99.9 {:.1f}  max {:.1f}\n",
+                 summary.p50_us, summary.p90_us, summary.p99_us, summary.p999_us, summary.max_us);
+  fmt::format_to(to, "  CPU         client {:.3f} us/request, server {:.3f} us/request\n",
+                 summary.client_cpu_us, summary.server_cpu_us);
+  fmt::format_to(to, "  replies     {} ALLOW, {} DENY, {} OK, {} ERR\n", counts.allow, counts.deny,
+                 counts.ok, counts.error + counts.unknown);
+  for (const Summary::Thread& thread : summary.threads) {
+    fmt::format_to(to, "  thread      {:<15} {:5.1f} % busy, {:.1f} sleeps/s\n", thread.name,
+                   thread.busy * 100, thread.sleeps_per_s);
+  }
+  if (!entry.fault.empty()) fmt::format_to(to, "  FAULT       {}\n", entry.fault);
+}
+
+// Names and messages are ours or a server's: anything but plain ASCII is replaced.
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char byte : text) {
+    const bool plain = byte >= ' ' && byte <= '~';
+    if (byte == '"' || byte == '\\') out += '\\';
+    out += plain ? byte : '?';
+  }
+  return out + '"';
+}
+
+void append_json(const TargetRuns& entry, std::string& out) {
+  const Summary summary = summarize(entry);
+  const ReplyCounts& counts = summary.counts;
+  auto to = std::back_inserter(out);
+  fmt::format_to(to, "{{\"name\":{},\"runs\":{},\"throughput\":{:.1f},",
+                 json_string(entry.target.name), entry.runs.size(), summary.throughput);
+  fmt::format_to(to,
+                 "\"latency_us\":{{\"p50\":{:.3f},\"p90\":{:.3f},\"p99\":{:.3f},\"p99.9\":{:.3f},"
+                 "\"max\":{:.3f}}},",
+                 summary.p50_us, summary.p90_us, summary.p99_us, summary.p999_us, summary.max_us);
+  fmt::format_to(to, "\"client_cpu_us\":{:.4f},\"server_cpu_us\":{:.4f},", summary.client_cpu_us,
+                 summary.server_cpu_us);
+  fmt::format_to(to,
+                 "\"replies\":{{\"allow\":{},\"deny\":{},\"ok\":{},\"error\":{}}},\"threads\":[",
+                 counts.allow, counts.deny, counts.ok, counts.error + counts.unknown);
+  std::string_view comma;
+  for (const Summary::Thread& thread : summary.threads) {
+    fmt::format_to(to, "{}{{\"name\":{},\"busy\":{:.4f},\"sleeps_per_s\":{:.2f}}}", comma,
+                   json_string(thread.name), thread.busy, thread.sleeps_per_s);
+    comma = ",";
+  }
+  fmt::format_to(to, "],\"fault\":{}}}", json_string(entry.fault));
+}
+
+}  // namespace
+
+Ratio ratio_of(const Summary& first, const Summary& second) {
+  const auto over = [](double one, double other) { return other > 0 ? one / other : 0; };
+  return {over(first.throughput, second.throughput),
+          over(first.server_cpu_us, second.server_cpu_us)};
+}
+
+std::string text_report(const std::vector<TargetRuns>& measured) {
+  std::string out;
+  for (const TargetRuns& entry : measured) append_text(entry, out);
+  if (measured.size() == 2) {
+    const Ratio ratio = ratio_of(summarize(measured[0]), summarize(measured[1]));
+    fmt::format_to(
+        std::back_inserter(out), "{} / {}: throughput {:.1f} %, server CPU per request {:.2f} x\n",
+        measured[0].target.name, measured[1].target.name, ratio.throughput * 100, ratio.server_cpu);
+  }
+  return out;
+}
+
+std::string json_report(const std::vector<TargetRuns>& measured) {
+  std::string out = "{\"targets\":[";
+  for (const TargetRuns& entry : measured) {
+    if (&entry != &measured.front()) out += ',';
+    append_json(entry, out);
+  }
+  out += ']';
+  if (measured.size() == 2) {
+    const Ratio ratio = ratio_of(summarize(measured[0]), summarize(measured[1]));
+    fmt::format_to(std::back_inserter(out),
+                   ",\"ratio\":{{\"throughput\":{:.4f},\"server_cpu\":{:.4f}}}", ratio.throughput,
+                   ratio.server_cpu);
+  }
+  return out + "}\n";
+}
+
+}  // namespace toll::bench

@@ -1,0 +1,164 @@
+#include "bench/request_script.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+#include <fmt/format.h>
+#include <initializer_list>
+#include <optional>
+#include <strings.h>
+
+#include "bench/limits.h"
+#include "bench/random.h"
+#include "bench/zipf.h"
+
+namespace toll::bench {
+namespace {
+
+constexpr std::array kVerbs = {Verb::kCheck,  Verb::kPeek,  Verb::kRefund,
+                               Verb::kCharge, Verb::kReset, Verb::kPing};
+constexpr uint32_t kWeightMax = 1'000'000;
+
+std::optional<Verb> parse_verb(std::string_view text) {
+  for (const Verb verb : kVerbs) {
+    const std::string_view name = to_string(verb);
+    if (name.size() == text.size() && strncasecmp(name.data(), text.data(), text.size()) == 0) {
+      return verb;
+    }
+  }
+  return std::nullopt;
+}
+
+std::expected<MixPart, std::string> parse_part(std::string_view part) {
+  const size_t equals = part.find('=');
+  if (equals == std::string_view::npos) {
+    return std::unexpected(fmt::format("'{}': expected verb=weight", part));
+  }
+  const auto verb = parse_verb(part.substr(0, equals));
+  if (!verb) {
+    return std::unexpected(
+        fmt::format("'{}': the verb is one of check, peek, refund, charge, reset, ping", part));
+  }
+  const std::string_view digits = part.substr(equals + 1);
+  uint32_t weight = 0;
+  const auto [end, error] = std::from_chars(digits.begin(), digits.end(), weight);
+  if (error != std::errc() || end != digits.end() || weight > kWeightMax) {
+    return std::unexpected(
+        fmt::format("'{}': the weight is a whole number up to {}", part, kWeightMax));
+  }
+  return MixPart{*verb, weight};
+}
+
+void append_resp(std::initializer_list<std::string_view> words, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "*{}\r\n", words.size());
+  for (const std::string_view word : words) {
+    fmt::format_to(std::back_inserter(out), "${}\r\n{}\r\n", word.size(), word);
+  }
+}
+
+void append_line(std::initializer_list<std::string_view> words, std::string& out) {
+  std::string_view blank;
+  for (const std::string_view word : words) {
+    out += blank;
+    out += word;
+    blank = " ";
+  }
+  out += '\n';
+}
+
+Verb draw_verb(const std::vector<MixPart>& mix, uint32_t total_weight, Random& random) {
+  uint32_t ticket = random.below(total_weight);
+  for (const MixPart& part : mix) {
+    if (ticket < part.weight) return part.verb;
+    ticket -= part.weight;
+  }
+  return mix.back().verb;
+}
+
+}  // namespace
+
+std::string_view to_string(Verb verb) {
+  switch (verb) {
+    case Verb::kCheck:
+      return "CHECK";
+    case Verb::kPeek:
+      return "PEEK";
+    case Verb::kRefund:
+      return "REFUND";
+    case Verb::kCharge:
+      return "CHARGE";
+    case Verb::kReset:
+      return "RESET";
+    case Verb::kPing:
+      return "PING";
+  }
+  return "";
+}
+
+std::expected<std::vector<MixPart>, std::string> parse_mix(std::string_view text) {
+  std::vector<MixPart> mix;
+  uint64_t total = 0;
+  while (!text.empty()) {
+    const size_t comma = std::min(text.find(','), text.size());
+    const auto part = parse_part(text.substr(0, comma));
+    if (!part) return std::unexpected(part.error());
+    mix.push_back(*part);
+    total += part->weight;
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  if (total == 0 || total > kWeightMax * kVerbs.size()) {
+    return std::unexpected(std::string("a mix needs at least one weight above 0"));
+  }
+  return mix;
+}
+
+std::string id_text(uint32_t number) {
+  return fmt::format("user-{:08}", number);
+}
+
+void append_request(Framing framing, Verb verb, std::string_view policy, std::string_view id,
+                    std::string& out) {
+  const auto append = framing == Framing::kLine ? append_line : append_resp;
+  const std::string_view name = to_string(verb);
+  switch (verb) {
+    case Verb::kCheck:
+    case Verb::kPeek:
+    case Verb::kReset:
+      return append({name, policy, id}, out);
+    case Verb::kRefund:
+    case Verb::kCharge:
+      return append({name, policy, id, "1"}, out);
+    case Verb::kPing:
+      return append({name}, out);
+  }
+}
+
+RequestScript RequestScript::render(const ScriptSettings& settings) {
+  assert(!settings.mix.empty() && settings.ids > 0 && settings.ids <= kIdsMax);
+  const size_t count = std::clamp(size_t{settings.ids} * 4, kScriptRequestsMin, kScriptRequestsMax);
+  uint32_t total_weight = 0;
+  for (const MixPart& part : settings.mix) total_weight += part.weight;
+
+  RequestScript script;
+  script.offsets_.reserve(count + 1);
+  script.decisions_before_.reserve(count + 1);
+  Random random(settings.seed);
+  std::optional<ZipfSampler> zipf;
+  if (settings.zipf_exponent > 0) zipf.emplace(settings.ids, settings.zipf_exponent);
+
+  uint32_t decisions = 0;
+  for (size_t request = 0; request < count; ++request) {
+    script.offsets_.push_back(script.bytes_.size());
+    script.decisions_before_.push_back(decisions);
+    const Verb verb = draw_verb(settings.mix, total_weight, random);
+    const uint32_t id = zipf ? zipf->sample(random) : random.below(settings.ids);
+    append_request(settings.framing, verb, settings.policy, id_text(id), script.bytes_);
+    if (verb == Verb::kCheck) ++decisions;
+  }
+  script.offsets_.push_back(script.bytes_.size());
+  script.decisions_before_.push_back(decisions);
+  return script;
+}
+
+}  // namespace toll::bench

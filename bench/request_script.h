@@ -1,0 +1,70 @@
+// What a load sends: a few thousand requests, rendered into one piece of memory before the run, so
+// that sending one is handing the kernel a slice of it.
+//
+// Read-only after render(); any thread. Knows the two framings' requests, not their replies.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace toll::bench {
+
+enum class Framing : uint8_t { kLine, kResp };
+
+enum class Verb : uint8_t { kCheck, kPeek, kRefund, kCharge, kReset, kPing };
+std::string_view to_string(Verb verb);  // "CHECK"
+
+// A verb and its part of the requests, in proportion to all weights.
+struct MixPart {
+  Verb verb;
+  uint32_t weight;
+};
+
+// "check=90,peek=5,refund=5": verbs of Verb, any case. Errors: a sentence for the user.
+std::expected<std::vector<MixPart>, std::string> parse_mix(std::string_view text);
+
+struct ScriptSettings {
+  Framing framing = Framing::kLine;
+  std::string policy;
+  std::vector<MixPart> mix;
+  uint32_t ids = 10'000;
+  double zipf_exponent = 0;  // 0: uniform
+  uint64_t seed = 1;
+};
+
+// The id of that number: 13 bytes, "user-00001234".
+std::string id_text(uint32_t number);
+
+// One request in its framing, appended to `out`.
+void append_request(Framing framing, Verb verb, std::string_view policy, std::string_view id,
+                    std::string& out);
+
+class RequestScript {
+ public:
+  // REQUIRES: a mix of at least one part with a weight, 0 < ids <= kIdsMax.
+  static RequestScript render(const ScriptSettings& settings);
+
+  size_t size() const { return offsets_.size() - 1; }
+
+  // The bytes of requests first to last - 1. REQUIRES: first <= last <= size().
+  std::string_view slice(size_t first, size_t last) const {
+    return std::string_view(bytes_).substr(offsets_[first], offsets_[last] - offsets_[first]);
+  }
+
+  // How many of requests first to last - 1 are answered by ALLOW or DENY; the others by OK.
+  uint32_t decisions(size_t first, size_t last) const {
+    return decisions_before_[last] - decisions_before_[first];
+  }
+
+ private:
+  RequestScript() = default;
+  std::string bytes_;
+  std::vector<size_t> offsets_;             // of each request, and the end
+  std::vector<uint32_t> decisions_before_;  // of each request, and the end
+};
+
+}  // namespace toll::bench

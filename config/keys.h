@@ -1,0 +1,80 @@
+// The table of keys: one row for each thing that can be set, and nothing else that knows them all.
+//
+// File, environment, --print-config and reload are all loops over these rows; a new key is a new
+// row. Rows are constants; the functions in them are pure but for the group database. Any thread.
+#pragma once
+
+#include <fmt/format.h>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/report.h"
+#include "config/settings.h"
+#include "config/values.h"
+
+namespace toll::config {
+
+// What the rows fill in.
+struct Draft {
+  Settings settings;
+  engine::PolicySpec defaults;  // [defaults]: without a name or limits
+};
+
+enum class Change : uint8_t { kByReload, kByRestart };
+
+template <class Target>
+struct Key {
+  std::string_view section;  // "server"; "" in a policy
+  std::string_view name;     // "workers"
+  Kind kind;                 // what a text from the environment is turned into
+  Expected expected;         // "a whole number from 0 to 64"
+  std::string_view example;  // as TOML
+  Objected (*take)(const Value& value, Target& target);
+  std::string (*print)(const Target& target);  // as TOML; "" where the key does not apply
+  Change change = Change::kByReload;
+};
+
+// [server], [defaults] and [log], in the order of the shipped file. Defined in keys.cc.
+std::span<const Key<Draft>> keys();
+
+// Tables that later versions will know and this one must not pass over in silence, so that nobody
+// believes in a Redis that is not there.
+std::span<const std::string_view> later_tables();
+std::string later_table_message(std::string_view section);
+
+// "server.workers".
+std::string full_name(const Key<Draft>& key);
+
+// Defaults and policies share these.
+inline constexpr Expected kAlgorithmExpected =
+    "one of \"gcra\", \"token_bucket\", \"sliding_log\", \"sliding_window\", \"fixed_window\", "
+    "\"concurrency\"";
+inline constexpr Expected kModeExpected = "one of \"exact\", \"leased\", \"local\"";
+inline constexpr Expected kOnOutageExpected = "one of \"local\", \"allow\", \"deny\"";
+inline constexpr Expected kDeadlineExpected = "a duration from 100us to 1m";
+Objected take_algorithm(const Value& value, engine::Algorithm& out);
+Objected take_mode(const Value& value, engine::Mode& out);
+Objected take_on_outage(const Value& value, engine::OnOutage& out);
+Objected take_deadline(const Value& value, int64_t& out_us);
+
+// "auto" and so on, as log.format is written.
+std::string_view to_string(LogFormat format);
+
+// Lets `key` take `value` into `target`, or reports why not. True if it was taken.
+template <class Target>
+bool take(const Key<Target>& key, std::string_view name, const Value& value, const Origin& origin,
+          Target& target, Report& report) {
+  const Objected objected = key.take(value, target);
+  if (!objected) return true;
+  Origin at = origin;
+  if (origin.layer == Layer::kFile) at.position = objected->part->position;
+  const Expected expected = objected->expected.empty() ? key.expected : objected->expected;
+  report.fault(at, name,
+               fmt::format("found {}, expected {}, such as {} = {}", describe(*objected->part),
+                           expected, key.name, key.example));
+  return false;
+}
+
+}  // namespace toll::config

@@ -1,0 +1,47 @@
+// Every bound of the config room: of what is read, and of what may be set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/limits.h"
+
+namespace toll::config {
+
+// The file. Its nesting is bounded before the parser sees it, because parsers and destructors
+// recurse.
+inline constexpr size_t kFileBytesMax = size_t{10} << 20;
+inline constexpr size_t kDotsPerLineMax = 64;
+
+// Bytes of a name or value repeated in a message.
+inline constexpr size_t kShownMax = 64;
+inline constexpr size_t kShownSentenceMax = 256;
+
+// A socket's path. The kernel takes 107 bytes; the rest is room for the suffixes of a lock file and
+// of the temporary name a socket is made under.
+inline constexpr size_t kSocketPathMax = 96;
+inline constexpr size_t kSocketSuffixMax = 11;
+static_assert(kSocketPathMax + kSocketSuffixMax <= 107);
+
+inline constexpr size_t kPathMax = 4095;
+inline constexpr size_t kGroupNameMax = 32;
+inline constexpr size_t kKeyTemplateMax = 256;
+
+inline constexpr int64_t kWorkersMax = 64;
+inline constexpr int64_t kClientsMax = 1'000'000;
+inline constexpr int64_t kLineBytesMin = int64_t{1} << 10;
+inline constexpr int64_t kLineBytesMax = int64_t{1} << 20;
+inline constexpr int64_t kOutputBytesMin = int64_t{64} << 10;
+inline constexpr int64_t kOutputBytesMax = int64_t{1} << 30;
+inline constexpr int64_t kMemoryBytesMin = int64_t{1} << 20;
+inline constexpr int64_t kMemoryBytesMax = int64_t{1} << 50;
+
+inline constexpr int64_t kDeadlineMinUs = 100;
+inline constexpr int64_t kDeadlineMaxUs = 60'000'000;
+inline constexpr int64_t kTicketLifeDefaultUs = 60'000'000;
+
+// Read as durations these must stand for themselves, so no figure may come near the end of 64 bits.
+static_assert(kMemoryBytesMax < INT64_MAX / 1024);
+static_assert(engine::kWindowMaxUs < INT64_MAX / 1024);
+
+}  // namespace toll::config

@@ -1,0 +1,30 @@
+// What the daemon needs from the machine before it can run: processors, descriptors, a directory.
+// For main, at start.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <vector>
+
+namespace toll::daemon {
+
+// The processors this process may use, in order; at least one.
+std::vector<int> usable_processors();
+
+// Pins the calling thread. False where that is forbidden, which costs speed and nothing else.
+bool pin_to_processor(int processor);
+
+// Raises the soft limit of open descriptors so that `clients` fit beside our own; returns how many
+// clients do fit.
+uint32_t make_room_for_clients(uint32_t clients);
+
+// Makes the socket's directory, mode 0700, if it is missing and its parent is not. One that is
+// there stays as it is, but in /tmp it must be ours alone. Errors are sentences for the operator.
+std::expected<void, std::string> prepare_directory(const std::string& socket_path);
+
+// 128 random bits. Throws std::system_error.
+std::array<uint64_t, 2> random_key();
+
+}  // namespace toll::daemon

@@ -1,0 +1,38 @@
+// Every bound of the daemon room.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace toll::daemon {
+
+// Words of one request; a PEEK of many ids is the longest.
+inline constexpr size_t kWordsMax = 1024;
+
+// Limits in one CHECK: each may live on another worker, and all must be asked before any is
+// answered.
+inline constexpr size_t kChecksMax = 16;
+
+// Requests of one connection that may wait for their answers. Past it the rest of its bytes wait.
+inline constexpr uint32_t kInFlightPerSessionMax = 4096;
+
+// Questions one worker may have under way, of all its sessions together; and of those, how many to
+// one other worker. When less than one longest request's worth is left, sessions wait with reading.
+inline constexpr size_t kAsksPerWorkerMax = size_t{1} << 16;
+inline constexpr size_t kAsksPerRouteMax = size_t{1} << 14;
+inline constexpr size_t kTogethersPerWorkerMax = 1024;
+
+// Operations handed to a shard in one go.
+inline constexpr size_t kBatchMax = 64;
+
+// Bounds for what the operator may set.
+inline constexpr size_t kLineMin = 1024;
+inline constexpr size_t kLineMax = size_t{1} << 20;
+
+// Descriptors the daemon needs beside one per client: rings, doorbells, log, listener, reserve.
+inline constexpr uint32_t kReservedDescriptors = 160;
+
+static_assert(kWordsMax * 2 < kAsksPerRouteMax);
+static_assert(kInFlightPerSessionMax + kWordsMax < kAsksPerWorkerMax);
+
+}  // namespace toll::daemon

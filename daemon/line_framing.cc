@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstdint>
+#include <cstring>
+
+#include "daemon/framing.h"
+
+namespace toll::daemon {
+
+namespace {
+
+bool is_blank(char byte) {
+  return byte == ' ' || byte == '\t';
+}
+
+uint64_t load_8(const char* at) {
+  uint64_t bytes = 0;
+  std::memcpy(&bytes, at, sizeof(bytes));
+  return std::endian::native == std::endian::little ? bytes : __builtin_bswap64(bytes);
+}
+
+// One past the last byte of the unquoted word at `at`, in a line that ends at `end`. Bytes up to
+// `readable` may be looked at, so that most words take one step of 8 bytes whatever their length: a
+// branch per byte would be mispredicted once per word.
+// REQUIRES: *end is \r or \n, so that no step passes it.
+char* word_end(char* at, const char* end, const char* readable) {
+  constexpr uint64_t kOnes = ~uint64_t{0} / 255;
+  while (readable - at >= 8) {
+    const uint64_t bytes = load_8(at);
+    // The high bit of every byte up to ' '; right at least for the lowest one.
+    const uint64_t low = (bytes - kOnes * (' ' + 1)) & ~bytes & kOnes * 0x80;
+    if (low == 0) {
+      at += 8;
+      continue;
+    }
+    at += std::countr_zero(low) / 8;
+    if (at == end || is_blank(*at)) return at;
+    ++at;  // another control byte is part of the word
+  }
+  while (at != end && !is_blank(*at)) ++at;
+  return at;
+}
+
+int hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
+  if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
+  return -1;
+}
+
+// Reads what follows a backslash: `at` is before `end`. Writes the byte it stands for. Returns how
+// many bytes it took, 0 if there is no such escape.
+size_t unescape(const char* at, const char* end, char& byte) {
+  switch (*at) {
+    case '"':
+    case '\\':
+      byte = *at;
+      return 1;
+    case 'n':
+      byte = '\n';
+      return 1;
+    case 'r':
+      byte = '\r';
+      return 1;
+    case 't':
+      byte = '\t';
+      return 1;
+    case 'x': {
+      if (end - at < 3) return 0;
+      const int high = hex_value(at[1]);
+      const int low = hex_value(at[2]);
+      if (high < 0 || low < 0) return 0;
+      byte = static_cast<char>(high * 16 + low);
+      return 3;
+    }
+    default:
+      return 0;
+  }
+}
+
+struct Quoted {
+  std::string_view word;
+  char* next = nullptr;  // one past the closing quote; null if there is a fault
+  std::string_view fault;
+};
+
+// Unescapes the quoted word whose opening quote is at `open`, in place: it only ever gets shorter.
+Quoted read_quoted(char* open, const char* end) {
+  char* const word = open + 1;
+  char* out = word;
+  char* at = word;
+  while (at != end && *at != '"') {
+    if (*at != '\\') {
+      *out++ = *at++;
+      continue;
+    }
+    if (++at == end) break;
+    const size_t taken = unescape(at, end, *out);
+    if (taken == 0) return {.word = {}, .fault = "unknown escape in a quoted word"};
+    at += taken;
+    ++out;
+  }
+  if (at == end) return {.word = {}, .fault = "unterminated quote"};
+  ++at;
+  if (at != end && !is_blank(*at)) {
+    return {.word = {}, .fault = "a blank must follow a closing quote"};
+  }
+  return {.word = {word, static_cast<size_t>(out - word)}, .next = at, .fault = {}};
+}
+
+Frame outcome(Frame::Kind kind, size_t consumed, std::string_view message = {}) {
+  return {.kind = kind,
+          .framing = Framing::kLine,
+          .code = ErrorCode::kBadRequest,
+          .consumed = consumed,
+          .message = message};
+}
+
+// Splits the line [at, end), its line end left out; bytes up to `readable` may be looked at.
+Frame split(char* at, const char* end, const char* readable, size_t consumed, Words& words) {
+  size_t count = 0;
+  for (;;) {
+    while (at != end && is_blank(*at)) ++at;
+    if (at == end) break;
+    if (count == kWordsMax) {
+      return outcome(Frame::Kind::kMalformed, consumed, "too many words");
+    }
+    if (*at == '"') [[unlikely]] {
+      const Quoted quoted = read_quoted(at, end);
+      if (quoted.next == nullptr) {
+        return outcome(Frame::Kind::kMalformed, consumed, quoted.fault);
+      }
+      words.word[count++] = quoted.word;
+      at = quoted.next;
+      continue;
+    }
+    const char* const word = at;
+    at = word_end(at, end, readable);
+    words.word[count++] = {word, static_cast<size_t>(at - word)};
+  }
+  words.count = count;
+  return outcome(count == 0 ? Frame::Kind::kNothing : Frame::Kind::kRequest, consumed);
+}
+
+}  // namespace
+
+Frame read_line_frame(std::span<char> input, size_t request_max, size_t& scanned, Words& words) {
+  assert(!input.empty());
+  char* const begin = input.data();
+  const size_t window = std::min(input.size(), request_max);
+  assert(scanned <= window);
+  char* const newline = static_cast<char*>(std::memchr(begin + scanned, '\n', window - scanned));
+  if (newline == nullptr) {
+    if (window < request_max) {
+      scanned = window;
+      return {};
+    }
+    scanned = 0;
+    return {.kind = Frame::Kind::kFatal,
+            .framing = Framing::kLine,
+            .code = ErrorCode::kTooLong,
+            .consumed = window,
+            .message = "the line is longer than the server takes"};
+  }
+  scanned = 0;
+  const char* const end = newline > begin && newline[-1] == '\r' ? newline - 1 : newline;
+  return split(begin, end, begin + input.size(), static_cast<size_t>(newline - begin) + 1, words);
+}
+
+}  // namespace toll::daemon

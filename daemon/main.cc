@@ -1,0 +1,202 @@
+// tollkeeperd: reads its configuration, opens its socket, starts a worker per core, and waits for
+// the end.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <expected>
+#include <fmt/format.h>
+#include <future>
+#include <memory>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <string>
+#include <sys/socket.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "config/host.h"
+#include "config/load.h"
+#include "daemon/control.h"
+#include "daemon/host.h"
+#include "daemon/logger.h"
+#include "daemon/options.h"
+#include "daemon/process.h"
+#include "daemon/version.h"
+#include "daemon/worker.h"
+#include "engine/policy.h"
+#include "net/listener.h"
+#include "net/self_test.h"
+#include "systemd/notify.h"
+
+namespace toll::daemon {
+namespace {
+
+using Table = std::shared_ptr<const engine::PolicyTable>;
+
+// `tollkeeper` beside this program, or by its name alone where the shell would find that one.
+std::string client_command() {
+  char path[4096];
+  const ssize_t bytes = readlink("/proc/self/exe", path, sizeof(path));
+  if (bytes <= 0) return "tollkeeper";
+  std::string directory(path, static_cast<size_t>(bytes));
+  directory.erase(directory.rfind('/'));
+  const char* search = std::getenv("PATH");
+  const std::string paths = fmt::format(":{}:", search == nullptr ? "" : search);
+  if (paths.contains(":" + directory + ":")) return "tollkeeper";
+  return directory + "/tollkeeper";
+}
+
+void print_welcome(const std::string& socket) {
+  fmt::print(
+      "tollkeeper {} listens on {}\n"
+      "Try:\n"
+      "  {} --socket {} CHECK api alice\n"
+      "  redis-cli -s {} CHECK api alice\n"
+      "  echo 'CHECK api alice' | nc -U -N {}\n",
+      kVersion, socket, client_command(), socket, socket, socket);
+  std::fflush(stdout);
+}
+
+// The workers' threads. Made with all of them running, or with the reason why not; joined at the
+// end.
+class Crew {
+ public:
+  std::expected<void, std::string> start(Process& process, const Table& table, int listener) {
+    const std::vector<int> processors = usable_processors();
+    for (uint32_t i = 0; i < process.workers_count; ++i) {
+      workers_.push_back(std::make_unique<Worker>(process, i));
+      process.workers.push_back(workers_.back().get());
+    }
+    // All loops are open before the first worker turns: a worker may be written to from then on.
+    std::vector<std::future<std::expected<void, std::string>>> opened;
+    for (uint32_t i = 0; i < process.workers_count; ++i) {
+      std::promise<std::expected<void, std::string>> promise;
+      opened.push_back(promise.get_future());
+      const bool pin = process.workers_count <= processors.size();
+      threads_.emplace_back([&worker = *workers_[i], table, listener, all_open = all_open_,
+                             processor = pin ? processors[i] : -1,
+                             result = std::move(promise)]() mutable {
+        if (processor >= 0 && !pin_to_processor(processor)) {
+          spdlog::debug("worker {} is not pinned: forbidden here", worker.index());
+        }
+        auto open = worker.open(table);
+        const bool good = open.has_value();
+        if (good && worker.index() == 0) worker.listen(listener);
+        result.set_value(std::move(open));
+        if (good && all_open.get()) worker.run();
+      });
+    }
+    std::expected<void, std::string> all;
+    for (auto& each : opened) {
+      auto result = each.get();
+      if (!result) all = std::move(result);
+    }
+    decided_.set_value(all.has_value());
+    return all;
+  }
+
+  ~Crew() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::promise<bool> decided_;
+  std::shared_future<bool> all_open_ = decided_.get_future().share();
+  std::vector<std::thread> threads_;
+};
+
+int fail(const std::string& reason) {
+  spdlog::error("{}", reason);
+  return EXIT_FAILURE;
+}
+
+int serve(const config::Sources& sources, config::Loaded loaded) {
+  config::ServerSettings& server = loaded.settings.server;
+  auto table = engine::PolicyTable::build(loaded.settings.policies, nullptr);
+  if (!table) return fail(fmt::format("{}: {}", table.error().policy, table.error().message));
+
+  const uint32_t clients = make_room_for_clients(server.max_clients);
+  if (clients < server.max_clients) {
+    spdlog::warn(
+        "server.max_clients is {}, not {}: the limit of open files allows no more "
+        "(LimitNOFILE= or ulimit -n)",
+        clients, server.max_clients);
+    server.max_clients = clients;
+  }
+  auto backend = net::choose_backend(server.backend);
+  if (!backend) return fail(backend.error());
+  spdlog::info("{}", backend->reason);
+
+  if (auto ready = prepare_directory(server.socket); !ready) return fail(ready.error());
+  net::ListenerSettings wanted{.path = server.socket, .mode = server.socket_mode, .group = {}};
+  if (!server.socket_group.empty()) wanted.group = config::group_id(server.socket_group);
+  auto listener = net::Listener::open(wanted);
+  if (!listener) return fail(listener.error());
+
+  const uint32_t workers =
+      server.workers > 0
+          ? server.workers
+          : static_cast<uint32_t>(std::min<size_t>(usable_processors().size(), net::kWorkersMax));
+  Process process(loaded.settings, workers, backend->backend, random_key());
+  if (!server.admin_group.empty()) process.admin_group = config::group_id(server.admin_group);
+  Control control(process, sources, loaded.settings, *table, *listener);
+  process.control = &control;
+  {
+    Crew crew;
+    if (auto started = crew.start(process, *table, listener->fd()); !started) {
+      return fail(started.error());
+    }
+    print_welcome(server.socket);
+    spdlog::info("ready: {} workers, {} policies from {}", workers, loaded.settings.policies.size(),
+                 loaded.file.empty() ? "the embedded defaults" : loaded.file);
+    systemd::ready();
+    control.run();
+  }
+  spdlog::info("stopped");
+  return EXIT_SUCCESS;
+}
+
+int run(const Options& options) {
+  const config::Sources sources{.file = options.config,
+                                .socket = options.socket,
+                                .environment = config::process_environment()};
+  auto loaded = config::load(sources);
+  if (!loaded) {
+    for (const config::Fault& fault : loaded.error()) fmt::print(stderr, "{}\n", fault.text());
+    return EXIT_FAILURE;
+  }
+  if (options.check) {
+    fmt::print("{}: good\n", loaded->file.empty() ? "the embedded defaults" : loaded->file);
+    return EXIT_SUCCESS;
+  }
+  if (options.print_config) {
+    fmt::print("{}", config::print(*loaded));
+    return EXIT_SUCCESS;
+  }
+  set_up_log(loaded->settings.log);
+  for (const std::string& warning : loaded->warnings) spdlog::warn("{}", warning);
+  signal(SIGPIPE, SIG_IGN);  // a log whose reader is gone must not end us
+  Control::block_signals();
+  return serve(sources, std::move(*loaded));
+}
+
+}  // namespace
+}  // namespace toll::daemon
+
+int main(int argc, char** argv) {
+  const toll::daemon::ParsedOptions parsed = toll::daemon::parse_options(argc, argv);
+  if (parsed.exit_status) return *parsed.exit_status;
+  try {
+    return toll::daemon::run(parsed.options);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "tollkeeperd cannot start: {}\n", error.what());
+    return EXIT_FAILURE;
+  }
+}

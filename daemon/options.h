@@ -1,0 +1,24 @@
+// The command line of tollkeeperd.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace toll::daemon {
+
+struct Options {
+  std::optional<std::string> config;
+  std::optional<std::string> socket;
+  bool check = false;
+  bool print_config = false;
+};
+
+// The options, or the exit status after --help, --version or a fault was printed.
+struct ParsedOptions {
+  Options options;
+  std::optional<int> exit_status;
+};
+
+ParsedOptions parse_options(int argc, char** argv);
+
+}  // namespace toll::daemon

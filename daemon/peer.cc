@@ -1,0 +1,31 @@
+#include "daemon/peer.h"
+
+#include <algorithm>
+#include <array>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace toll::daemon {
+namespace {
+
+constexpr size_t kGroupsMax = 1024;  // supplementary groups looked through
+
+bool in_group(int fd, gid_t group) {
+  std::array<gid_t, kGroupsMax> groups;
+  socklen_t bytes = sizeof(groups);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes) != 0) return false;
+  const auto end = groups.begin() + static_cast<ptrdiff_t>(bytes / sizeof(gid_t));
+  return std::find(groups.begin(), end, group) != end;
+}
+
+}  // namespace
+
+bool is_admin_peer(int fd, std::optional<gid_t> admin_group) {
+  ucred peer{};
+  socklen_t bytes = sizeof(peer);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return false;
+  if (peer.uid == 0 || peer.uid == geteuid()) return true;
+  return admin_group && (peer.gid == *admin_group || in_group(fd, *admin_group));
+}
+
+}  // namespace toll::daemon

@@ -1,0 +1,55 @@
+// What all workers of the process share. Made by main before the first worker starts and destroyed
+// after the last has ended; read-only while they run, but for what is atomic or says whose it is.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "config/settings.h"
+#include "daemon/letter.h"
+#include "daemon/limits.h"
+#include "daemon/statistics.h"
+#include "engine/key_hash.h"
+#include "net/clock.h"
+#include "net/post_office.h"
+
+namespace toll::daemon {
+
+class Control;
+class Worker;
+
+struct Process {
+  Process(const config::Settings& loaded, uint32_t worker_count, net::Backend chosen,
+          std::array<uint64_t, 2> hash_key)
+      : server(loaded.server),
+        workers_count(worker_count),
+        backend(chosen),
+        hasher(hash_key),
+        post(worker_count, kAsksPerRouteMax) {
+    for (uint32_t i = 0; i < worker_count; ++i) {
+      counters.push_back(std::make_unique<WorkerCounters>());
+    }
+  }
+
+  const config::ServerSettings server;  // as at start: what of it may change needs a restart
+  const uint32_t workers_count;
+  const net::Backend backend;
+  std::optional<gid_t> admin_group;  // set before the first worker starts
+  const engine::KeyHasher hasher;
+  net::Clock clock;  // adjusted by worker 0
+  net::PostOffice<Letter> post;
+  std::vector<std::unique_ptr<WorkerCounters>> counters;  // each written by its worker
+  std::vector<Worker*> workers;                           // complete before the first turn
+  Control* control = nullptr;
+  const int64_t started_ns = net::monotonic_ns();
+  std::atomic<bool> draining{false};
+  std::atomic<bool> accepting_ended{false};  // nobody is handed over any more
+};
+
+}  // namespace toll::daemon

@@ -1,0 +1,163 @@
+#include "daemon/reply_json.h"
+
+#include <array>
+#include <cstdint>
+#include <fmt/format.h>
+#include <iterator>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "daemon/numbers.h"
+#include "daemon/reply_writer.h"
+
+namespace toll::daemon {
+namespace {
+
+// What a decision says, in its order.
+constexpr std::array<std::string_view, 5> kDecisionFields = {"limit", "remaining", "retry_ms",
+                                                             "reset_ms", "source"};
+
+bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+}
+
+// How many bytes the well-formed UTF-8 sequence at the front of `text` takes (RFC 3629: shortest
+// form, no surrogates, up to U+10FFFF); 0 if there is none. REQUIRES: text is not empty.
+size_t utf8_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (text.size() < length) return 0;
+  for (size_t at = 1; at < length; ++at) {
+    if (!is_continuation(text[at])) return 0;
+  }
+  const auto second = static_cast<unsigned char>(text[1]);
+  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+  const bool surrogate = lead == 0xed && second >= 0xa0;
+  const bool too_large = lead == 0xf4 && second >= 0x90;
+  return overlong || surrogate || too_large ? 0 : length;
+}
+
+void append_value(const Word& word, std::string& out) {
+  int64_t number = 0;
+  constexpr auto kLimits = std::numeric_limits<int64_t>();
+  if (!word.quoted && parse_integer(word.text, kLimits.min(), kLimits.max(), number)) {
+    out += word.text;
+  } else {
+    out += json_string(word.text);
+  }
+}
+
+void append_array(std::span<const Word> words, std::string& out) {
+  out += '[';
+  for (const Word& word : words) {
+    if (&word != words.data()) out += ',';
+    append_value(word, out);
+  }
+  out += ']';
+}
+
+void append_field(std::string_view name, const Word& word, std::string& out) {
+  fmt::format_to(std::back_inserter(out), ",\"{}\":", name);
+  append_value(word, out);
+}
+
+// The fields of a decision, and behind them a position or a ticket, told apart by their length.
+void append_decision(std::span<const Word> fields, std::string& out) {
+  for (size_t at = 0; at < fields.size(); ++at) {
+    if (at < kDecisionFields.size()) {
+      append_field(kDecisionFields[at], fields[at], out);
+    } else if (fields[at].text.size() == kTicketDigits) {
+      append_field("ticket", {fields[at].text, true}, out);
+    } else {
+      append_field("position", fields[at], out);
+    }
+  }
+}
+
+void append_error(std::string_view line, std::string& out) {
+  const auto take_word = [&line] {
+    const size_t end = std::min(line.find(' '), line.size());
+    const std::string_view word = line.substr(0, end);
+    line.remove_prefix(std::min(end + 1, line.size()));
+    return word;
+  };
+  take_word();  // ERR
+  const std::string_view code = take_word();
+  fmt::format_to(std::back_inserter(out), ",\"code\":{},\"message\":{}", json_string(code),
+                 json_string(line));
+}
+
+std::string_view result_of(ReplyKind kind) {
+  switch (kind) {
+    case ReplyKind::kOk:
+      return "ok";
+    case ReplyKind::kAllow:
+      return "allow";
+    case ReplyKind::kDeny:
+      return "deny";
+    case ReplyKind::kList:
+      return "list";
+    case ReplyKind::kError:
+      return "error";
+  }
+  return "";
+}
+
+void append_rows(const std::vector<std::string_view>& rows, std::string& out) {
+  out += ",\"rows\":[";
+  for (const std::string_view& row : rows) {
+    if (&row != rows.data()) out += ',';
+    append_array(split_words(row), out);
+  }
+  out += ']';
+}
+
+}  // namespace
+
+std::string json_string(std::string_view text) {
+  std::string out = "\"";
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    const char byte = text.front();
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (byte == '"' || byte == '\\') {
+      out += '\\';
+      out += byte;
+    } else if (static_cast<unsigned char>(byte) < ' ') {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(byte));
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out + '"';
+}
+
+std::string json_of(const Reply& reply) {
+  std::string out = fmt::format("{{\"result\":\"{}\"", result_of(reply.kind));
+  const std::vector<Word> words = split_words(reply.line);
+  const std::span<const Word> fields = std::span(words).subspan(1);
+  switch (reply.kind) {
+    case ReplyKind::kAllow:
+    case ReplyKind::kDeny:
+      append_decision(fields, out);
+      break;
+    case ReplyKind::kOk:
+      out += ",\"values\":";
+      append_array(fields, out);
+      break;
+    case ReplyKind::kList:
+      append_rows(reply.rows, out);
+      break;
+    case ReplyKind::kError:
+      append_error(reply.line, out);
+      break;
+  }
+  return out + '}';
+}
+
+}  // namespace toll::daemon

@@ -1,0 +1,93 @@
+#include "daemon/report.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fmt/format.h>
+
+#include "daemon/version.h"
+
+namespace toll::daemon {
+namespace {
+
+uint64_t sum(const Process& process, Counter WorkerCounters::* counter) {
+  uint64_t total = 0;
+  for (const auto& counters : process.counters) total += ((*counters).*counter).get();
+  return total;
+}
+
+uint64_t clients(const Process& process) {
+  // Closed first: a connection that closes between the two readings is counted, never a negative
+  // number.
+  const uint64_t closed = sum(process, &WorkerCounters::connections_closed);
+  return sum(process, &WorkerCounters::connections_opened) - closed;
+}
+
+int64_t uptime_s(const Process& process) {
+  return (net::monotonic_ns() - process.started_ns) / 1'000'000'000;
+}
+
+}  // namespace
+
+std::vector<std::string> health_fields(const Process& process, const engine::PolicyTable& table) {
+  const auto active = std::count_if(table.policies().begin(), table.policies().end(),
+                                    [](const engine::Policy& policy) { return policy.active; });
+  return {
+      process.draining.load() ? "draining" : "ready",
+      "redis=off",
+      "breaker=none",
+      "journal=off",
+      fmt::format("backend={}", net::to_string(process.backend)),
+      fmt::format("workers={}", process.workers_count),
+      fmt::format("clients={}", clients(process)),
+      fmt::format("policies={}", active),
+      fmt::format("uptime_s={}", uptime_s(process)),
+  };
+}
+
+std::vector<std::pair<std::string, std::string>> statistics(const Process& process) {
+  using Field = Counter WorkerCounters::*;
+  static constexpr std::pair<const char*, Field> kSums[] = {
+      {"connections", &WorkerCounters::connections_opened},
+      {"connections_refused", &WorkerCounters::connections_refused},
+      {"requests", &WorkerCounters::requests},
+      {"allowed", &WorkerCounters::allowed},
+      {"denied", &WorkerCounters::denied},
+      {"errors", &WorkerCounters::errors},
+      {"forwarded", &WorkerCounters::forwarded},
+      {"doorbells", &WorkerCounters::doorbells},
+      {"stalls", &WorkerCounters::stalls},
+      {"keys", &WorkerCounters::keys},
+      {"key_bytes", &WorkerCounters::key_bytes},
+      {"keys_expired", &WorkerCounters::expired},
+      {"keys_evicted", &WorkerCounters::evicted},
+      {"refused_for_memory", &WorkerCounters::full},
+      {"turns", &WorkerCounters::turns},
+      {"receives_starved", &WorkerCounters::starved},
+      {"completion_overflows", &WorkerCounters::overflows},
+  };
+  std::vector<std::pair<std::string, std::string>> rows = {
+      {"version", std::string(kVersion)},
+      {"uptime_s", std::to_string(uptime_s(process))},
+      {"workers", std::to_string(process.workers_count)},
+      {"backend", std::string(net::to_string(process.backend))},
+      {"clients", std::to_string(clients(process))},
+  };
+  for (const auto& [name, counter] : kSums) {
+    rows.emplace_back(name, std::to_string(sum(process, counter)));
+  }
+  return rows;
+}
+
+std::vector<std::array<std::string, 5>> policy_rows(const engine::PolicyTable& table) {
+  std::vector<std::array<std::string, 5>> rows;
+  for (const engine::Policy& policy : table.policies()) {
+    if (!policy.active) continue;
+    const engine::PolicySpec& spec = policy.spec;
+    rows.push_back({spec.name, std::string(to_string(spec.algorithm)),
+                    engine::PolicyTable::describe_limits(spec), std::string(to_string(spec.mode)),
+                    std::string(to_string(spec.on_outage))});
+  }
+  return rows;
+}
+
+}  // namespace toll::daemon

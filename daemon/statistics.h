@@ -1,0 +1,49 @@
+// What each worker counts, for STATS and HEALTH.
+//
+// Every counter has one writer, its worker, so adding is a plain load and store; readers on other
+// threads see each counter somewhat late but never torn.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "net/spsc_ring.h"
+
+namespace toll::daemon {
+
+class Counter {
+ public:
+  void add(uint64_t amount = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
+  uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct alignas(net::kCacheLineBytes) WorkerCounters {
+  Counter connections_handed;  // by the acceptor, to all workers
+  Counter connections_opened;
+  Counter connections_closed;
+  Counter connections_refused;  // past server.max_clients
+  Counter requests;
+  Counter allowed;
+  Counter denied;
+  Counter errors;
+  Counter forwarded;  // questions asked of another worker's shard
+  Counter doorbells;  // times another worker had to be woken
+  Counter stalls;     // times a session had to wait with reading
+  // Copied from the shard and the loop once a turn.
+  Counter keys;
+  Counter key_bytes;
+  Counter expired;
+  Counter evicted;
+  Counter full;
+  Counter turns;
+  Counter starved;
+  Counter overflows;
+};
+
+}  // namespace toll::daemon

@@ -1,0 +1,355 @@
+#include "daemon/worker.h"
+
+#include <algorithm>
+#include <cassert>
+#include <sys/random.h>
+#include <unistd.h>
+#include <utility>
+
+#include "daemon/acceptor.h"
+#include "daemon/session.h"
+
+namespace toll::daemon {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+constexpr int64_t kTickNs = 1'000 * kNsPerMs;
+constexpr int64_t kDrainTurnNs = 5 * kNsPerMs;
+constexpr int64_t kForeverNs = -1;
+
+// Waking a worker costs more than deciding a hundred requests. While there is more to do, what is
+// for a sleeper collects for so long, so that one ring serves more.
+constexpr int64_t kRingWithinNs = 20'000;
+
+constexpr size_t kSweepKeysPerTick = 8192;  // well under a millisecond
+
+void prefetch_answer(const Letter* letter) {
+  __builtin_prefetch(letter);
+  __builtin_prefetch(reinterpret_cast<const char*>(letter) + net::kCacheLineBytes);
+}
+
+uint64_t random_bits() {
+  uint64_t bits = 0;
+  [[maybe_unused]] const ssize_t got = getrandom(&bits, sizeof(bits), 0);
+  assert(got == sizeof(bits));  // never short for so few bytes
+  return bits;
+}
+
+}  // namespace
+
+Worker::Worker(Process& process, uint32_t index)
+    : process_(process), index_(index), counters_(*process.counters[index]) {}
+
+Worker::~Worker() = default;
+
+std::expected<void, std::string> Worker::open(std::shared_ptr<const engine::PolicyTable> table) {
+  auto loop = net::Loop::make(process_.backend);
+  if (!loop) return std::unexpected(std::move(loop.error()));
+  loop_ = std::move(*loop);
+  shard_ = std::make_unique<engine::Shard>(engine::Shard::Settings{
+      .memory_bytes = process_.server.memory_bytes / process_.workers_count});
+  adopt(std::move(table));
+  ticket_salt_ = random_bits();
+  next_tick_ns_ = net::monotonic_ns() + kTickNs;
+  process_.post.open(index_, loop_->doorbell());
+  return {};
+}
+
+void Worker::listen(int listener) {
+  acceptor_ = std::make_unique<Acceptor>(*this, listener);
+}
+
+void Worker::run() {
+  if (acceptor_ != nullptr) acceptor_->start();
+  while (running_) turn();
+}
+
+void Worker::turn() {
+  collect_mail();
+  run_tasks();
+  for (Session* session : waiting_for_room_) touch(*session);
+  waiting_for_room_.clear();
+  if (draining_) {
+    for (const auto& session : sessions_) touch(*session);
+  }
+  decide_batch();
+  settle_sessions();
+  if (net::monotonic_ns() >= next_tick_ns_) tick();
+  publish_counters();
+  const bool owed = process_.post.owes_rings(index_);
+  process_.post.deliver(index_);
+  if (!owed && process_.post.owes_rings(index_)) ring_by_ns_ = net::monotonic_ns() + kRingWithinNs;
+  wait_for_events();
+  now_us_ = 0;
+}
+
+// The turn's one entry into the kernel; one more if others would have to be woken first. Only a
+// worker that finds nothing more to do rings at once; a busy one lets what is for them collect.
+void Worker::wait_for_events() {
+  int64_t timeout_ns = sleep_ns();
+  bool more_to_do = timeout_ns == 0;
+  if (process_.post.owes_rings(index_)) {
+    if (!more_to_do) {
+      const uint64_t events = loop_->stats().events;
+      loop_->run_once(0);
+      more_to_do = loop_->stats().events != events || process_.post.has_mail(index_);
+    }
+    if (!more_to_do || net::monotonic_ns() >= ring_by_ns_) {
+      counters_.doorbells.add(process_.post.ring(index_));
+    }
+    if (more_to_do && timeout_ns != 0) return;
+  }
+  if (timeout_ns != 0 && (!process_.post.may_sleep(index_) || tasks_pending_.load())) {
+    timeout_ns = 0;
+  }
+  loop_->run_once(timeout_ns);
+  process_.post.awake(index_);
+}
+
+engine::TimeUs Worker::now() {
+  if (now_us_ == 0) now_us_ = process_.clock.now_us();
+  return now_us_;
+}
+
+int64_t Worker::sleep_ns() const {
+  if (!running_ || batch_size_ > 0 || !touched_.empty() || !waiting_for_room_.empty()) return 0;
+  if (draining_) return kDrainTurnNs;
+  // Nothing to look after: no reason to wake before something comes.
+  if (counters_.keys.get() == 0 && counters_.requests.get() == requests_at_tick_) return kForeverNs;
+  return std::max<int64_t>(next_tick_ns_ - net::monotonic_ns(), 0);
+}
+
+void Worker::tick() {
+  next_tick_ns_ = net::monotonic_ns() + kTickNs;
+  requests_at_tick_ = counters_.requests.get();
+  if (index_ == 0) {
+    process_.clock.adjust();
+    now_us_ = 0;
+  }
+  shard_->sweep(now(), kSweepKeysPerTick);
+}
+
+// ---- mail and tasks ----
+
+// What comes lies in another core's cache: all of it is fetched before the first is looked at.
+void Worker::collect_mail() {
+  std::array<Letter*, kBatchMax> replies;
+  size_t count = 0;
+  const auto read_replies = [&] {
+    for (size_t i = 0; i < count; ++i) answered(replies[i]);
+    count = 0;
+  };
+  process_.post.collect(
+      index_,
+      [this](uint32_t from, Letter* letter) {
+        __builtin_prefetch(letter);
+        serve(from, letter);
+      },
+      [&](Letter* letter) {
+        prefetch_answer(letter);
+        replies[count] = letter;
+        if (++count == replies.size()) read_replies();
+      });
+  read_replies();
+}
+
+void Worker::serve(uint32_t from, Letter* letter) {
+  switch (letter->kind) {
+    case LetterKind::kAsk:
+      if (batch_size_ == kBatchMax) decide_batch();
+      batch_[batch_size_] = {static_cast<Ask*>(letter), from};
+      ++batch_size_;
+      return;
+    case LetterKind::kPart:
+    case LetterKind::kUndo:
+      decide_batch();  // what came before is decided before
+      decide_part(*static_cast<Part*>(letter));
+      break;
+    case LetterKind::kConnection:
+      add_session(static_cast<Connection*>(letter)->fd);
+      break;
+  }
+  process_.post.reply(index_, from, letter);
+}
+
+void Worker::answered(Letter* letter) {
+  switch (letter->kind) {
+    case LetterKind::kAsk: {
+      Ask* ask = static_cast<Ask*>(letter);
+      ask->session->answered(*ask);
+      return;
+    }
+    case LetterKind::kPart:
+    case LetterKind::kUndo:
+      part_answered(*static_cast<Part*>(letter));
+      return;
+    case LetterKind::kConnection:
+      connections_.give(static_cast<Connection*>(letter));
+      return;
+  }
+}
+
+void Worker::post(std::function<void(Worker&)> task) {
+  {
+    const std::lock_guard lock(tasks_mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  tasks_pending_.store(true);
+  process_.post.wake(index_);
+}
+
+void Worker::run_tasks() {
+  if (!tasks_pending_.load(std::memory_order_relaxed)) return;
+  tasks_pending_.store(false);
+  std::vector<std::function<void(Worker&)>> tasks;
+  {
+    const std::lock_guard lock(tasks_mutex_);
+    tasks.swap(tasks_);
+  }
+  for (const auto& task : tasks) task(*this);
+}
+
+void Worker::adopt(std::shared_ptr<const engine::PolicyTable> table) {
+  decide_batch();
+  shard_->adopt(table);
+  policies_ = std::move(table);
+}
+
+// ---- questions ----
+
+bool Worker::has_room() const {
+  if (asks_.room() < kWordsMax) return false;
+  for (uint32_t other = 0; other < process_.workers_count; ++other) {
+    if (other != index_ && process_.post.room(index_, other) < kWordsMax) return false;
+  }
+  return true;
+}
+
+Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
+  Ask* ask = asks_.take();
+  ask->operation = engine::Operation{};
+  ask->session = &session;
+  ask->next = nullptr;
+  ask->framing = framing;
+  ask->form = form;
+  ask->ready = false;
+  return ask;
+}
+
+void Worker::release(Ask* ask) {
+  asks_.give(ask);
+}
+
+void Worker::ask(Ask* ask) {
+  const uint32_t owner = ask->operation.key.owner(process_.workers_count);
+  if (owner != index_) {
+    counters_.forwarded.add();
+    process_.post.send(index_, owner, ask);
+    return;
+  }
+  if (batch_size_ == kBatchMax) decide_batch();
+  batch_[batch_size_] = {ask, index_};
+  ++batch_size_;
+}
+
+void Worker::decide_batch() {
+  if (batch_size_ == 0) return;
+  const size_t size = std::exchange(batch_size_, 0);
+  for (size_t i = 0; i < size; ++i) operations_[i] = &batch_[i].ask->operation;
+  shard_->decide(std::span<engine::Operation* const>(operations_.data(), size), now());
+  for (size_t i = 0; i < size; ++i) {
+    const Collected& collected = batch_[i];
+    if (collected.from == index_) {
+      collected.ask->session->answered(*collected.ask);
+    } else {
+      process_.post.reply(index_, collected.from, collected.ask);
+    }
+  }
+}
+
+uint64_t Worker::new_ticket() {
+  uint64_t ticket = 0;
+  while (ticket == 0) {
+    // The same hash that keys go through: unique per counter in practice, and not to be guessed.
+    const uint64_t number[2] = {ticket_salt_, ++tickets_};
+    ticket = process_
+                 .hasher(engine::kThrottlePolicy,
+                         {reinterpret_cast<const char*>(number), sizeof(number)})
+                 .rest;
+  }
+  return ticket;
+}
+
+// ---- sessions ----
+
+void Worker::add_session(int fd) {
+  counters_.connections_opened.add();
+  // Unique over the workers: they take turns.
+  const uint64_t id = counters_.connections_opened.get() * process_.workers_count + index_;
+  auto session = std::make_unique<Session>(*this, fd, id);
+  session->slot = sessions_.size();
+  session->start();
+  if (draining_) touch(*session);
+  sessions_.push_back(std::move(session));
+}
+
+bool Worker::hand_over(int fd, uint32_t target) {
+  if (target == index_) {
+    add_session(fd);
+    return true;
+  }
+  if (connections_.room() == 0 || process_.post.room(index_, target) == 0) return false;
+  Connection* connection = connections_.take();
+  connection->fd = fd;
+  process_.post.send(index_, target, connection);
+  return true;
+}
+
+void Worker::touch(Session& session) {
+  if (session.touched) return;
+  session.touched = true;
+  touched_.push_back(&session);
+}
+
+void Worker::settle_sessions() {
+  settling_.swap(touched_);
+  for (Session* session : settling_) {
+    session->touched = false;
+    if (session->settle()) remove(*session);
+  }
+  settling_.clear();
+}
+
+void Worker::remove(Session& session) {
+  counters_.connections_closed.add();
+  std::erase(waiting_for_room_, &session);
+  std::erase(touched_, &session);
+  const size_t slot = session.slot;
+  std::swap(sessions_[slot], sessions_.back());
+  sessions_[slot]->slot = slot;
+  sessions_.pop_back();
+}
+
+void Worker::drain() {
+  draining_ = true;
+  if (acceptor_ != nullptr) acceptor_->stop();
+}
+
+void Worker::abort_sessions() {
+  for (const auto& session : sessions_) session->abort();
+}
+
+void Worker::publish_counters() {
+  const engine::ShardStats& shard = shard_->stats();
+  counters_.keys.set(shard.keys);
+  counters_.key_bytes.set(shard.bytes);
+  counters_.expired.set(shard.expired);
+  counters_.evicted.set(shard.evicted);
+  counters_.full.set(shard.full);
+  const net::LoopStats& loop = loop_->stats();
+  counters_.turns.set(loop.turns);
+  counters_.starved.set(loop.starved);
+  counters_.overflows.set(loop.overflows);
+}
+
+}  // namespace toll::daemon

@@ -1,0 +1,153 @@
+// A worker: one thread, one event loop, one shard, and the sessions it was given.
+//
+// A turn of a worker: take the mail from the other workers, decide what has collected, write the
+// replies, hand the mail over, then sleep in the loop until something comes; the loop's handlers
+// parse requests and collect questions for the next turn. Nothing else happens anywhere: what is
+// collected in a turn is decided as one batch, sent as one write per client, and wakes another
+// worker at most once.
+//
+// Everything here belongs to the worker's thread, but for post(), which any thread may call.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "daemon/framing.h"
+#include "daemon/input_buffer.h"
+#include "daemon/letter.h"
+#include "daemon/process.h"
+#include "engine/shard.h"
+#include "net/loop.h"
+#include "net/output_buffer.h"
+
+namespace toll::daemon {
+
+class Acceptor;
+class Session;
+
+class Worker {
+ public:
+  Worker(Process& process, uint32_t index);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // On the worker's thread, in this order. `table` is what the shard decides by at first.
+  std::expected<void, std::string> open(std::shared_ptr<const engine::PolicyTable> table);
+  void listen(int listener);  // this worker accepts for all
+  void run();                 // until stop()
+
+  // Runs `task` on the worker's thread, soon. Any thread; allocates and locks, so not for requests.
+  void post(std::function<void(Worker&)> task);
+
+  // Tasks for post():
+  void adopt(std::shared_ptr<const engine::PolicyTable> table);
+  void drain();           // stop accepting; close each session once what it sent has been answered
+  void abort_sessions();  // close them as they are
+  void stop() { running_ = false; }
+
+  // For sessions.
+  Process& process() { return process_; }
+  uint32_t index() const { return index_; }
+  net::Loop& loop() { return *loop_; }
+  net::ChunkPool& chunks() { return chunks_; }
+  InputPool& inputs() { return inputs_; }
+  WorkerCounters& counters() { return counters_; }
+  const engine::PolicyTable& policies() const { return *policies_; }
+  Words& words() { return words_; }  // scratch for one request
+  bool draining() const { return draining_; }
+
+  // Is there room for the longest request there can be? If not, the session waits with reading.
+  bool has_room() const;
+  // REQUIRES: has_room() was true before this request.
+  Ask* new_ask(Session& session, Framing framing, Form form);
+  void release(Ask* ask);
+  Together* new_together(Ask* ask);
+  bool has_together() const { return togethers_.room() > 0; }
+  // A number for a ticket that no other has, on this host or another.
+  uint64_t new_ticket();
+
+  // Sends a question to the shard that owns its key. Its answer comes to its session.
+  void ask(Ask* ask);
+  void ask(Together* together);
+  // Decides what has collected for this worker's own shard.
+  void decide_batch();
+
+  // The session's settle() is called before the turn ends.
+  void touch(Session& session);
+  // ... and again in every turn until there is room.
+  void wait_for_room(Session& session) { waiting_for_room_.push_back(&session); }
+
+  void add_session(int fd);
+  // The acceptor's: gives a new connection to `target`. False: no room, it is still the caller's.
+  bool hand_over(int fd, uint32_t target);
+
+ private:
+  void turn();
+  void wait_for_events();
+  engine::TimeUs now();
+  void collect_mail();
+  void run_tasks();
+  void serve(uint32_t from, Letter* letter);
+  void answered(Letter* letter);
+  void decide_part(Part& part);
+  void send_part(Part& part);
+  void part_answered(Part& part);
+  void finish(Together& together);
+  void settle_sessions();
+  void tick();
+  void publish_counters();
+  int64_t sleep_ns() const;
+  void remove(Session& session);
+
+  Process& process_;
+  const uint32_t index_;
+  WorkerCounters& counters_;
+  std::unique_ptr<net::Loop> loop_;
+  std::unique_ptr<engine::Shard> shard_;
+  std::shared_ptr<const engine::PolicyTable> policies_;
+  net::ChunkPool chunks_;
+  InputPool inputs_;
+  Words words_;
+  std::unique_ptr<Acceptor> acceptor_;
+
+  std::vector<std::unique_ptr<Session>> sessions_;
+  std::vector<Session*> touched_;
+  std::vector<Session*> settling_;  // touched_ of the turn before, while they are settled
+  std::vector<Session*> waiting_for_room_;
+
+  LetterPool<Ask> asks_{kAsksPerWorkerMax};
+  LetterPool<Connection> connections_{kAsksPerRouteMax};
+  LetterPool<Together> togethers_{kTogethersPerWorkerMax};
+
+  // Questions for this worker's shard: its own sessions' and other workers'.
+  struct Collected {
+    Ask* ask;
+    uint32_t from;
+  };
+  std::array<Collected, kBatchMax> batch_;
+  std::array<engine::Operation*, kBatchMax> operations_;
+  size_t batch_size_ = 0;
+
+  engine::TimeUs now_us_ = 0;  // 0: not yet read in this turn
+  int64_t next_tick_ns_ = 0;
+  int64_t ring_by_ns_ = 0;  // when those who sleep over our mail must be woken at the latest
+  uint64_t requests_at_tick_ = 0;
+  uint64_t ticket_salt_ = 0;
+  uint64_t tickets_ = 0;
+  bool running_ = true;
+  bool draining_ = false;
+
+  std::mutex tasks_mutex_;  // tasks_ only: reloads and the end, never a request
+  std::vector<std::function<void(Worker&)>> tasks_;
+  std::atomic<bool> tasks_pending_{false};
+};
+
+}  // namespace toll::daemon

@@ -1,0 +1,77 @@
+#include "engine/key_hash.h"
+
+#include <bit>
+#include <cstring>
+
+namespace toll::engine {
+namespace {
+
+// The figures are read as little-endian words, as the reference code defines them.
+static_assert(std::endian::native == std::endian::little);
+
+struct SipState {
+  uint64_t v0, v1, v2, v3;
+
+  void round() {
+    v0 += v1;
+    v1 = std::rotl(v1, 13) ^ v0;
+    v0 = std::rotl(v0, 32);
+    v2 += v3;
+    v3 = std::rotl(v3, 16) ^ v2;
+    v0 += v3;
+    v3 = std::rotl(v3, 21) ^ v0;
+    v2 += v1;
+    v1 = std::rotl(v1, 17) ^ v2;
+    v2 = std::rotl(v2, 32);
+  }
+
+  void absorb(uint64_t word) {
+    v3 ^= word;
+    round();
+    v0 ^= word;
+  }
+
+  uint64_t squeeze() {
+    round();
+    round();
+    round();
+    return v0 ^ v1 ^ v2 ^ v3;
+  }
+};
+
+uint64_t load_word(const char* bytes) {
+  uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
+// The last 0 to 7 bytes of a text, without reading past either end of it.
+uint64_t load_tail(std::string_view tail) {
+  uint64_t word = 0;
+  std::memcpy(&word, tail.data(), tail.size());
+  return word;
+}
+
+}  // namespace
+
+KeyHash KeyHasher::operator()(uint16_t policy, std::string_view id) const {
+  SipState state{key_[0] ^ 0x736f6d6570736575, key_[1] ^ 0x646f72616e646f6d ^ 0xee,
+                 key_[0] ^ 0x6c7967656e657261, key_[1] ^ 0x7465646279746573};
+  state.absorb(policy);
+  const uint64_t length = sizeof(uint64_t) + id.size();
+  while (id.size() >= sizeof(uint64_t)) {
+    state.absorb(load_word(id.data()));
+    id.remove_prefix(sizeof(uint64_t));
+  }
+  state.absorb(length << 56 | (id.empty() ? 0 : load_tail(id)));
+
+  state.v2 ^= 0xee;
+  const uint64_t first = state.squeeze();
+  state.v1 ^= 0xdd;
+  const uint64_t second = state.squeeze();
+  return {.rest = first,
+          .tag = static_cast<uint32_t>(second),
+          .home = static_cast<uint32_t>(second >> 32)};
+}
+
+}  // namespace toll::engine

@@ -1,0 +1,37 @@
+// The daemon's one clock: microseconds since the Unix epoch, shielded from the system clock's
+// jumps.
+//
+// It runs with CLOCK_MONOTONIC and is held against CLOCK_REALTIME about once a second: a step
+// forward is taken at once; a step back is worked off in small steps, a tenth of what has passed
+// each time, so that over a second our time always advances and counted windows do not come again.
+// All workers read the same offset, so they agree.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace toll::net {
+
+class Clock {
+ public:
+  Clock();
+
+  // Any thread. About 20 ns: read it once a turn.
+  int64_t now_us() const;
+
+  // Holds the clock against the system's. Call about once a second, from one thread.
+  void adjust();
+
+  // What adjust() does, with the readings handed in: for tests.
+  void adjust(int64_t monotonic_us, int64_t realtime_us);
+  int64_t offset_us() const { return offset_us_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> offset_us_;  // realtime - monotonic, as we tell it
+  int64_t adjusted_at_us_;          // monotonic; the adjusting thread's own
+};
+
+// CLOCK_MONOTONIC in nanoseconds.
+int64_t monotonic_ns();
+
+}  // namespace toll::net

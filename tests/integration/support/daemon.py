@@ -1,0 +1,190 @@
+"""One real tollkeeperd: started in a directory and on a socket of its own, and surely ended."""
+
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+
+import redis
+
+from support import binaries
+from support.line import LineClient
+from support.resp import RespClient
+from support.waiting import eventually
+
+STOP_SECONDS = 5.0  # the promise: SIGTERM and SIGINT end it within this
+
+def _toml(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else '"' + str(value).replace('"', '\\"') + '"'
+
+
+class Daemon:
+    """REQUIRES: stop(), kill() or cleanup() at the end; the `daemon` fixture sees to it."""
+
+    def __init__(self, config="", backend=None, workers=2, server=None, arguments=(),
+                 environment=None, open_files=None, directory=None):
+        """`config` is the file after its [server] table, whose keys come in `server`.
+
+        With config=None there is no file at all: `arguments` and `environment` say everything else,
+        the socket's path included."""
+        self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="toll-"))
+        self.directory.chmod(0o755)  # for clients of other users
+        self.socket = str(self.directory / "t.sock")
+        self.file = self.directory / "tollkeeper.toml"
+        self._server = {"socket": self.socket, "workers": workers, "backend": backend,
+                        "state_dir": self.directory / "state", **(server or {})}
+        self._arguments = list(arguments)
+        self._environment = {**binaries.clean_environment(), **(environment or {})}
+        self._open_files = open_files
+        self.process = None
+        self._ended = False  # its end was wanted, or has been told
+        if config is None:
+            self._environment["TOLLKEEPER_SERVER_BACKEND"] = backend or "auto"
+        else:
+            self.write_config(config)
+            self._arguments = ["--config", str(self.file), *self._arguments]
+
+    # -- configuration
+
+    def write_config(self, config, **server):
+        """Writes the file anew, in one step; `server` changes keys of its first table."""
+        self._server.update(server)
+        lines = [f"{key} = {_toml(value)}" for key, value in self._server.items()
+                 if value is not None]
+        new = self.file.with_suffix(".new")
+        new.write_text("[server]\n" + "\n".join(lines) + "\n" + config, encoding="utf-8")
+        new.replace(self.file)
+
+    # -- life
+
+    def launch(self):
+        """Starts the process and waits for nothing."""
+        def limit_files():
+            if self._open_files:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
+
+        with open(self.directory / "out", "ab") as out, open(self.directory / "err", "ab") as err:
+            self.process = subprocess.Popen(
+                [binaries.TOLLKEEPERD, *self._arguments], cwd=self.directory, stdout=out,
+                stderr=err, stdin=subprocess.DEVNULL, env=self._environment,
+                preexec_fn=limit_files)
+        self._ended = False
+        return self
+
+    def start(self):
+        """Starts it and waits until it accepts."""
+        self.launch()
+        eventually(self._accepts, f"{binaries.TOLLKEEPERD} accepts", within=10)
+        return self
+
+    def _accepts(self):
+        """Whether this very process does: the listener of a killed one may outlive it a little."""
+        self._ended = self.process.poll() is not None
+        assert not self._ended, f"exited with {self.process.returncode} at once:\n{self.output()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(self.socket) != 0:
+                return False
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            return struct.unpack("iII", credentials)[0] == self.pid
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, seconds=STOP_SECONDS):
+        """The exit code, within `seconds`."""
+        self._ended = True
+        try:
+            return self.process.wait(timeout=seconds * binaries.patience())
+        except subprocess.TimeoutExpired:
+            pass  # the message below says more
+        raise AssertionError(f"it still runs {seconds:.0f} s after its signal:\n{self.output()}")
+
+    def stop(self, with_signal=signal.SIGTERM):
+        """Ends it the orderly way and checks that it was one."""
+        assert self.running(), f"it had ended, with {self.process.returncode}:\n{self.output()}"
+        self.send_signal(with_signal)
+        code = self.wait()
+        assert code == 0, f"exit code {code}:\n{self.output()}"
+        self.check_output()
+
+    def finish(self):
+        """Stops it unless that was done; that it ended by itself is an error."""
+        if self.running() or not self._ended:
+            self.stop()
+        self.check_output()
+
+    def kill(self):
+        self._ended = True
+        self.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def cleanup(self):
+        """Whatever state it is in: no process and no files are left."""
+        if self.running():
+            self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # -- what it says
+
+    def output(self):
+        """All it has printed so far, to both."""
+        texts = [(self.directory / name).read_text(encoding="utf-8", errors="backslashreplace")
+                 for name in ("out", "err") if (self.directory / name).exists()]
+        return "".join(texts)
+
+    def check_output(self):
+        reports = [mark for mark in binaries.SANITIZER_MARKS if mark in self.output()]
+        assert not reports, f"sanitizer report:\n{self.output()}"
+
+    def says(self, text, since=0):
+        """Waits until the output, from offset `since`, has `text`; returns that part."""
+        return eventually(lambda: text in self.output()[since:] and self.output()[since:],
+                          f"{text!r} in the output:\n{self.output()[since:]}")
+
+    # -- clients
+
+    def line(self, timeout=15.0):
+        return LineClient(self.socket, timeout * binaries.patience())
+
+    def raw_resp(self):
+        return RespClient(self.socket, 15.0 * binaries.patience())
+
+    def resp(self, **options):
+        """Python's redis client, with its default options."""
+        return redis.Redis(unix_socket_path=self.socket, **options)
+
+    def redis_cli(self, *words, text_input=None):
+        """redis-cli's finished process."""
+        return subprocess.run(["redis-cli", "-s", self.socket, *words], input=text_input,
+                              capture_output=True, text=True, check=False,
+                              timeout=20 * binaries.patience())
+
+    def tollkeeper(self, *words, text_input=None, **options):
+        """The finished process of the `tollkeeper` command."""
+        stdin = {"input": text_input} if text_input is not None else {"stdin": subprocess.DEVNULL}
+        return subprocess.run(
+            [binaries.TOLLKEEPER, "--socket", self.socket, *words], capture_output=True,
+            text=True, check=False, timeout=20 * binaries.patience(),
+            env=binaries.clean_environment(), **stdin, **options)
+
+
+def run_tollkeeperd(*arguments, environment=None):
+    """The finished process of a tollkeeperd that is expected to end by itself."""
+    return subprocess.run(
+        [binaries.TOLLKEEPERD, *map(str, arguments)], capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL, timeout=10 * binaries.patience(),
+        env={**binaries.clean_environment(), **(environment or {})})

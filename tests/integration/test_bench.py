@@ -1,0 +1,72 @@
+"""tollkeeper-bench runs and its figures hang together. No figure is judged here."""
+
+import json
+import subprocess
+
+import pytest
+
+from support import binaries
+
+POLICIES = """
+[policies.api]
+limits = ["1000000000/365d"]
+"""
+
+
+def bench(*arguments, environment=None):
+    """The measured targets of a finished run."""
+    done = subprocess.run(
+        [binaries.TOLLKEEPER_BENCH, "--json", "--seconds", "1", "--warmup", "0.1", "--runs", "1",
+         *map(str, arguments)], capture_output=True, text=True, check=False,
+        timeout=25 * binaries.patience(), stdin=subprocess.DEVNULL,
+        env={**binaries.clean_environment(), **(environment or {})})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_plausible(target, clients, depth):
+    assert target["fault"] == ""
+    assert target["throughput"] > 100
+    latency = target["latency_us"]
+    rising = [latency[name] for name in ("p50", "p90", "p99", "p99.9", "max")]
+    assert 0 < rising[0] and rising == sorted(rising)
+    # Little's law: what is in flight is throughput times latency; the median is near the mean.
+    assert target["throughput"] * latency["p50"] / 1e6 <= 3 * clients * depth
+    assert target["client_cpu_us"] > 0 and target["server_cpu_us"] > 0
+
+
+@pytest.mark.parametrize("framing", ["line", "resp"])
+def test_a_short_run_has_plausible_figures(daemon, shape, framing):
+    one = daemon(POLICIES, **shape)
+    measured = bench("--socket", one.socket, "--clients", 4, "--depth", 8, "--policy", "api",
+                     "--framing", framing, "--ids", 1000)
+    [target] = measured["targets"]
+    assert_plausible(target, 4, 8)
+    replies = target["replies"]
+    assert replies["allow"] > 0 and replies["error"] == replies["deny"] == 0
+    with one.line() as client:
+        counted = dict(client.ask("STATS").rows)
+    assert counted["allowed"] >= replies["allow"], "it counts what the daemon has answered"
+
+
+def test_the_floor_is_measured_in_the_same_run(daemon, backend):
+    one = daemon(POLICIES, backend=backend)
+    measured = bench("--socket", one.socket, "--clients", 4, "--depth", 8, "--floor", "--backend",
+                     backend, "--policy", "api")
+    assert len(measured["targets"]) == 2
+    for target in measured["targets"]:
+        assert_plausible(target, 4, 8)
+    assert 0 < measured["ratio"]["throughput"] < 5
+
+
+def test_refusals_and_errors_are_counted_as_such(daemon, backend):
+    one = daemon('[policies.api]\nlimits = ["5/365d"]\n', backend=backend)
+    [target] = bench("--socket", one.socket, "--ids", 1, "--policy", "api")["targets"]
+    assert target["replies"]["deny"] > 100 and target["replies"]["allow"] <= 5
+
+
+def test_without_a_daemon_it_fails(place):
+    done = subprocess.run([binaries.TOLLKEEPER_BENCH, "--socket", place / "nosuch.sock"],
+                          capture_output=True, text=True, check=False, timeout=20,
+                          env=binaries.clean_environment())
+    assert done.returncode > 0 and "nosuch.sock" in done.stderr

@@ -1,0 +1,45 @@
+#include "daemon/input_buffer.h"
+
+#include <gtest/gtest.h>
+#include <random>
+#include <string>
+#include <string_view>
+
+namespace toll::daemon {
+namespace {
+
+std::string_view text(InputBuffer& buffer) {
+  return {buffer.bytes().data(), buffer.bytes().size()};
+}
+
+TEST(InputBuffer, KeepsWhatWasAppendedUntilItIsDropped) {
+  InputPool pool;
+  InputBuffer buffer(pool);
+  EXPECT_TRUE(buffer.empty());
+  buffer.append(std::string_view("CHECK a"));
+  buffer.append(std::string_view("pi alice\n"));
+  EXPECT_EQ(text(buffer), "CHECK api alice\n");
+  buffer.drop(6);
+  EXPECT_EQ(text(buffer), "api alice\n");
+  buffer.drop(10);
+  EXPECT_TRUE(buffer.empty());
+}
+
+TEST(InputBuffer, LosesNothingWhateverThePieces) {
+  InputPool pool;
+  InputBuffer buffer(pool);
+  std::string model;
+  std::minstd_rand random(7);
+  for (int step = 0; step < 3'000; ++step) {
+    const std::string piece(random() % 9'000, static_cast<char>('a' + step % 26));
+    buffer.append(piece);
+    model += piece;
+    const size_t drop = model.empty() ? 0 : random() % (model.size() + 1);
+    buffer.drop(drop);
+    model.erase(0, drop);
+    ASSERT_EQ(text(buffer), model) << "step " << step;
+  }
+}
+
+}  // namespace
+}  // namespace toll::daemon

@@ -1,0 +1,75 @@
+#include "bench/reply_counter.h"
+
+#include <gtest/gtest.h>
+#include <string_view>
+
+namespace toll::bench {
+namespace {
+
+constexpr std::string_view kLines =
+    "ALLOW 10 9 0 100 local\nDENY 10 0 5 100 cache\r\nOK 7\nERR NOPOLICY no such policy\nOK pong\n";
+constexpr std::string_view kResp =
+    "*6\r\n:1\r\n:10\r\n:9\r\n:0\r\n:100\r\n$5\r\nlocal\r\n"
+    "*6\r\n:0\r\n:10\r\n:-3\r\n:5\r\n:100\r\n$5\r\nca*\r\n\r\n"
+    "*4\r\n:10\r\n:9\r\n:100\r\n$5\r\nlocal\r\n"
+    ":7\r\n+PONG\r\n$-1\r\n$0\r\n\r\n*0\r\n-NOPOLICY no such policy\r\n";
+
+ReplyCounts count_in_pieces(Framing framing, std::string_view bytes, size_t piece) {
+  ReplyCounter counter(framing);
+  ReplyCounts counts;
+  uint32_t replies = 0;
+  while (!bytes.empty()) {
+    const std::string_view part = bytes.substr(0, piece);
+    replies += counter.count({part.data(), part.size()}, counts);
+    bytes.remove_prefix(part.size());
+  }
+  EXPECT_EQ(replies, counts.total());
+  return counts;
+}
+
+TEST(ReplyCounter, LinesAreCountedByKindHoweverTheyAreCut) {
+  const ReplyCounts expected{.allow = 1, .deny = 1, .ok = 2, .error = 1, .unknown = 0};
+  for (size_t piece = 1; piece <= kLines.size(); ++piece) {
+    EXPECT_EQ(count_in_pieces(Framing::kLine, kLines, piece), expected) << piece;
+  }
+}
+
+TEST(ReplyCounter, RespIsCountedByKindHoweverItIsCut) {
+  const ReplyCounts expected{.allow = 1, .deny = 1, .ok = 6, .error = 1, .unknown = 0};
+  for (size_t piece = 1; piece <= kResp.size(); ++piece) {
+    EXPECT_EQ(count_in_pieces(Framing::kResp, kResp, piece), expected) << piece;
+  }
+}
+
+TEST(ReplyCounter, AReplyThatIsNotWholeDoesNotCount) {
+  for (const Framing framing : {Framing::kLine, Framing::kResp}) {
+    ReplyCounter counter(framing);
+    ReplyCounts counts;
+    const std::string_view part = framing == Framing::kLine ? "ALLOW 10" : "*2\r\n:1\r\n$3\r\nab";
+    EXPECT_EQ(counter.count({part.data(), part.size()}, counts), 0U);
+  }
+}
+
+TEST(ReplyCounter, NoiseIsUnknown) {
+  ReplyCounter counter(Framing::kLine);
+  ReplyCounts counts;
+  const std::string_view noise = "HTTP/1.1 400 Bad Request\n\n";
+  EXPECT_EQ(counter.count({noise.data(), noise.size()}, counts), 2U);
+  EXPECT_EQ(counts.unknown, 2U);
+  EXPECT_EQ(counter.first_error(), "HTTP/1.1 400 Bad Request");
+}
+
+TEST(ReplyCounter, TheFirstErrorIsKept) {
+  for (const Framing framing : {Framing::kLine, Framing::kResp}) {
+    ReplyCounter counter(framing);
+    ReplyCounts counts;
+    const std::string_view text = framing == Framing::kLine ? "OK\nERR BUSY later\nERR BADREQ x\n"
+                                                            : "+OK\r\n-BUSY later\r\n-BADREQ x\r\n";
+    counter.count({text.data(), text.size()}, counts);
+    EXPECT_EQ(counts.error, 2U);
+    EXPECT_EQ(counter.first_error(), framing == Framing::kLine ? "ERR BUSY later" : "-BUSY later");
+  }
+}
+
+}  // namespace
+}  // namespace toll::bench
