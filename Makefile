@@ -41,7 +41,7 @@ bench: build ## Measure all figures of bench/README.md, beside the floor; takes 
 	@$(release)/shard_bench 1000000
 	@$(release)/tollkeeper-bench --suite --spawn $(release)/tollkeeperd
 
-fuzz: packages-fuzz ## Fuzz by coverage: make fuzz TARGET=line SECONDS=60 (or resp, config)
+fuzz: packages-fuzz ## By coverage: TARGET=line SECONDS=60 (or config, redis_reply, resp)
 	@[ -e build/fuzz/build.ninja ] || CXX=clang++-19 meson setup build/fuzz -Dtests=enabled \
 	  -Dlibfuzzer=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false \
 	  -Dwerror=false

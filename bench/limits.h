@@ -32,4 +32,7 @@ inline constexpr size_t kFillBatch = 512;
 inline constexpr size_t kListRowsMax = 10'000;
 inline constexpr size_t kListBytesMax = size_t{1} << 20;
 
+// Bytes of one reply of Redis to a question of the bench's.
+inline constexpr size_t kRedisReplyBytesMax = size_t{1} << 20;
+
 }  // namespace toll::bench

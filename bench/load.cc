@@ -34,6 +34,7 @@ struct Mark {
   ReplyCounts counts;
   double client_cpu_s = 0;
   ProcessUsage server;
+  RedisUsage redis;
 };
 
 class Load {
@@ -42,6 +43,7 @@ class Load {
       : script_(script), settings_(settings), buffer_(kReceiveBytes) {}
 
   Status open(const std::string& path);
+  Status watch(const std::string& redis_path);
   Status run();
   LoadResult result() const;
 
@@ -52,7 +54,7 @@ class Load {
   Status run_until(int64_t end_ns);
   Status drain();
   uint64_t in_flight() const;
-  Mark mark() const;
+  std::expected<Mark, std::string> mark();
 
   const RequestScript& script_;
   const LoadSettings& settings_;
@@ -63,6 +65,7 @@ class Load {
   int64_t now_ns_ = 0;
   int64_t heard_ns_ = 0;  // when the last reply came
   pid_t server_pid_ = 0;
+  std::optional<RedisClient> redis_;
   Mark begin_;
   Mark end_;
 };
@@ -94,7 +97,7 @@ Status Load::open(const std::string& path) {
       return std::unexpected(fmt::format("fcntl: {}", std::strerror(errno)));
     }
     const size_t first = random.below(static_cast<uint32_t>(script_.size()));
-    clients_.emplace_back(std::move(*socket), script_, first, settings_.depth, settings_.framing,
+    clients_.emplace_back(std::move(*socket), script_, first, settings_.depth, script_.framing(),
                           tally_);
     epoll_event event{.events = EPOLLIN, .data = {.ptr = &clients_.back()}};
     if (epoll_ctl(epoll_.fd(), EPOLL_CTL_ADD, clients_.back().fd(), &event) != 0) {
@@ -170,13 +173,18 @@ Status Load::run() {
     if (auto armed = arm(client); !armed) return armed;
   }
   if (auto warm = run_until(now_ns_ + ns(settings_.warmup_s)); !warm) return warm;
-  begin_ = mark();
-  // Reading /proc held up what was in flight; latencies count from a moment later.
+  auto begin = mark();
+  if (!begin) return std::unexpected(begin.error());
+  begin_ = *std::move(begin);
+  // Reading /proc, and asking Redis, held up what was in flight; latencies count from a moment
+  // later.
   const int64_t settle_ns = std::min(kSettleNs, ns(settings_.seconds) / 10);
   if (auto settled = run_until(begin_.at_ns + settle_ns); !settled) return settled;
   tally_.latency_ns.clear();
   if (auto done = run_until(begin_.at_ns + ns(settings_.seconds)); !done) return done;
-  end_ = mark();
+  auto end = mark();
+  if (!end) return std::unexpected(end.error());
+  end_ = *std::move(end);
   // The histogram, like every figure, is of the counted seconds; the last replies are not in them.
   const Histogram counted = tally_.latency_ns;
   auto drained = drain();
@@ -190,8 +198,20 @@ uint64_t Load::in_flight() const {
   return sum;
 }
 
-Mark Load::mark() const {
+Status Load::watch(const std::string& redis_path) {
+  auto redis = RedisClient::connect(redis_path);
+  if (!redis) return std::unexpected(redis.error());
+  redis_.emplace(*std::move(redis));
+  return {};
+}
+
+std::expected<Mark, std::string> Load::mark() {
   Mark mark;
+  if (redis_) {
+    const auto usage = redis_->usage();
+    if (!usage) return std::unexpected(usage.error());
+    mark.redis = *usage;
+  }
   if (auto usage = server_pid_ > 0 ? read_usage(server_pid_)
                                    : std::unexpected(std::string("not to be seen"))) {
     mark.server = *usage;
@@ -211,6 +231,7 @@ LoadResult Load::result() const {
   result.latency_ns = tally_.latency_ns;
   result.client_cpu_s = end_.client_cpu_s - begin_.client_cpu_s;
   result.server = end_.server - begin_.server;
+  if (redis_) result.redis = end_.redis - begin_.redis;
   result.asked_decisions = tally_.asked_decisions;
   result.asked_others = tally_.asked_others;
   result.all_counts = tally_.counts;
@@ -233,6 +254,17 @@ double LoadResult::server_cpu_us() const {
   return us_per(server.cpu_s(), replies);
 }
 
+double LoadResult::redis_calls_per_1000() const {
+  if (!redis || replies == 0) return 0;
+  return static_cast<double>(redis->calls) * 1e3 / static_cast<double>(replies);
+}
+double LoadResult::redis_script_us() const {
+  return redis ? us_per(redis->script_s, replies) : 0;
+}
+double LoadResult::redis_cpu_us() const {
+  return redis ? us_per(redis->process_cpu_s, replies) : 0;
+}
+
 std::string fault_of(const LoadResult& result, bool kinds) {
   const ReplyCounts& counts = result.all_counts;
   if (counts.error + counts.unknown > 0) {
@@ -253,12 +285,16 @@ std::string fault_of(const LoadResult& result, bool kinds) {
 }
 
 std::expected<LoadResult, std::string> run_load(const std::string& socket_path,
+                                                const std::string& redis_path,
                                                 const RequestScript& script,
                                                 const LoadSettings& settings) {
   assert(settings.clients > 0 && settings.clients <= kClientsMax);
   assert(settings.depth > 0 && settings.depth <= kDepthMax);
   Load load(script, settings);
   if (auto opened = load.open(socket_path); !opened) return std::unexpected(opened.error());
+  if (!redis_path.empty()) {
+    if (auto watched = load.watch(redis_path); !watched) return std::unexpected(watched.error());
+  }
   if (auto ran = load.run(); !ran) return std::unexpected(ran.error());
   return load.result();
 }

@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 
 #include "bench/histogram.h"
 #include "bench/process_usage.h"
+#include "bench/redis_client.h"
 #include "bench/reply_counter.h"
 #include "bench/request_script.h"
 
@@ -23,8 +25,7 @@ struct LoadSettings {
   uint32_t depth = 64;
   double seconds = 5;
   double warmup_s = 1;  // the same load before, not counted
-  Framing framing = Framing::kLine;
-  uint64_t seed = 1;  // where in the script each client begins
+  uint64_t seed = 1;    // where in the script each client begins
 };
 
 // Figures of the counted seconds, except where said otherwise.
@@ -34,7 +35,8 @@ struct LoadResult {
   ReplyCounts counts;
   Histogram latency_ns;
   double client_cpu_s = 0;
-  ProcessUsage server;  // threads empty when the server's process is not to be seen
+  ProcessUsage server;              // threads empty when the server's process is not to be seen
+  std::optional<RedisUsage> redis;  // of the Redis that was named
   // Over the whole run, warm-up and last replies included: what was asked and what was answered.
   uint64_t asked_decisions = 0;
   uint64_t asked_others = 0;
@@ -44,15 +46,20 @@ struct LoadResult {
   double throughput() const { return static_cast<double>(replies) / seconds; }
   double client_cpu_us() const;  // per request
   double server_cpu_us() const;
+  double redis_calls_per_1000() const;  // of these: 0 without a Redis
+  double redis_script_us() const;
+  double redis_cpu_us() const;
 };
 
 // Every request was answered, by the kind of reply its verb has, and none by an error. "" if so,
 // otherwise what was wrong. `kinds` false compares only the numbers (the floor answers all alike).
 std::string fault_of(const LoadResult& result, bool kinds);
 
-// Errors: a sentence (no daemon, too few descriptors, the connection closed, no reply for 5 s).
-// REQUIRES: clients and depth above 0 and within limits.h.
+// Loads the server at `socket_path`. `redis_path` is the socket of the Redis whose part in it is
+// measured too; "" is none. Errors: a sentence (no daemon, too few descriptors, the connection
+// closed, no reply for 5 s). REQUIRES: clients and depth above 0 and within limits.h.
 std::expected<LoadResult, std::string> run_load(const std::string& socket_path,
+                                                const std::string& redis_path,
                                                 const RequestScript& script,
                                                 const LoadSettings& settings);
 

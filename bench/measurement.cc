@@ -25,6 +25,14 @@ double median_us(const std::vector<LoadResult>& runs, double quantile) {
   });
 }
 
+// So that no run inherits the keys of the one before.
+std::expected<void, std::string> empty_redis(const Target& target) {
+  if (target.redis_path.empty()) return {};
+  auto redis = RedisClient::connect(target.redis_path);
+  if (!redis) return std::unexpected(redis.error());
+  return redis->empty();
+}
+
 }  // namespace
 
 std::expected<std::vector<TargetRuns>, std::string> measure(const std::vector<Target>& targets,
@@ -37,7 +45,11 @@ std::expected<std::vector<TargetRuns>, std::string> measure(const std::vector<Ta
     for (TargetRuns& entry : measured) {
       fmt::print(stderr, "run {}/{}: {}, {} clients x {}, {} s\n", run + 1, runs, entry.target.name,
                  settings.clients, settings.depth, settings.seconds);
-      auto result = run_load(entry.target.socket_path, script, settings);
+      if (auto emptied = empty_redis(entry.target); !emptied) {
+        return std::unexpected(emptied.error());
+      }
+      const RequestScript& sent = entry.target.script != nullptr ? *entry.target.script : script;
+      auto result = run_load(entry.target.socket_path, entry.target.redis_path, sent, settings);
       if (!result) {
         return std::unexpected(fmt::format("{}: {}", entry.target.name, result.error()));
       }
@@ -60,6 +72,10 @@ Summary summarize(const TargetRuns& entry) {
   summary.max_us = median_us(runs, 1);
   summary.client_cpu_us = median(runs, &LoadResult::client_cpu_us);
   summary.server_cpu_us = median(runs, &LoadResult::server_cpu_us);
+  summary.has_redis = runs.front().redis.has_value();
+  summary.redis_calls_per_1000 = median(runs, &LoadResult::redis_calls_per_1000);
+  summary.redis_script_us = median(runs, &LoadResult::redis_script_us);
+  summary.redis_cpu_us = median(runs, &LoadResult::redis_cpu_us);
   for (const LoadResult& run : runs) summary.counts += run.counts;
   const LoadResult& last = runs.back();
   for (const ThreadUsage& thread : last.server.threads) {

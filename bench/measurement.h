@@ -18,6 +18,8 @@ struct Target {
   std::string name;
   std::string socket_path;
   bool answers_by_kind = true;  // false for the floor, which answers all alike
+  std::string redis_path = {};  // the Redis it asks, or is: emptied before each run; "" is none
+  const RequestScript* script = nullptr;  // its own; null: the one that all are sent
 };
 
 struct TargetRuns {
@@ -44,6 +46,10 @@ struct Summary {
   double max_us = 0;
   double client_cpu_us = 0;  // per request
   double server_cpu_us = 0;
+  bool has_redis = false;
+  double redis_calls_per_1000 = 0;  // EVALSHA for 1,000 requests
+  double redis_script_us = 0;       // per request, in scripts, as Redis itself counts
+  double redis_cpu_us = 0;          // per request, of its whole process
   ReplyCounts counts;
   // Of the last run, per thread: the part of the time it was on a CPU, and sleeps a second.
   struct Thread {

@@ -1,12 +1,12 @@
 #include "bench/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
 
 #include "bench/limits.h"
-#include "bench/server_process.h"
 
 namespace toll::bench {
 namespace {
@@ -19,6 +19,8 @@ struct Raw {
   std::string framing = "line";
   std::string backend = "auto";
   std::string policy;
+  std::string algorithm = "gcra";
+  std::string limit;
   int client_cpu = -1;
   int server_cpu = -1;
 };
@@ -71,6 +73,16 @@ void add_server_options(CLI::App& app, Options& options, Raw& raw) {
       ->capture_default_str();
   app.add_flag("--floor", options.floor,
                "The same load in turns against a server that does no work");
+  app.add_flag("--direct", options.direct,
+               "The same checks in turns against a redis-server itself, one EVALSHA each");
+  app.add_flag("--redis", options.redis, "Start a redis-server behind the daemon (needs --spawn)");
+  app.add_option("--algorithm", raw.algorithm,
+                 "gcra or sliding_log: of the daemon started, and of --direct")
+      ->check(CLI::IsMember({"gcra", "sliding_log"}))
+      ->capture_default_str();
+  app.add_option("--limit", raw.limit,
+                 "Their limit, as count/window (one that refuses nothing: 1000000/1s, "
+                 "sliding_log 100000/1s)");
   app.add_option("--pin-client", raw.client_cpu, "CPU of the load generator")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--pin-server", raw.server_cpu, "CPU of the servers started")
@@ -79,11 +91,30 @@ void add_server_options(CLI::App& app, Options& options, Raw& raw) {
   app.add_flag(
       "--suite", options.suite,
       "Take all the figures of bench/README.md (needs --spawn) and print them as Markdown");
+  app.add_flag("--suite-redis", options.suite_redis,
+               "Take the figures of a daemon before Redis against Redis itself (needs --spawn)");
   app.add_option("--keys", options.suite_keys, "Keys to fill in for the suite's figures on size")
       ->delimiter(',')
       ->check(CLI::Range(1U, kIdsMax));
   app.add_option("--idle", options.suite_idle_s, "Seconds that the suite watches an idle daemon")
       ->check(CLI::Range(0.1, kSecondsMax));
+}
+
+std::expected<void, std::string> finish_redis(const Raw& raw, Options& options) {
+  if (options.redis && options.daemon_program.empty()) {
+    return std::unexpected(std::string("--redis needs --spawn"));
+  }
+  options.algorithm = raw.algorithm == "gcra" ? Algorithm::kGcra : Algorithm::kSlidingLog;
+  auto limit = raw.limit.empty() ? ample_limit(options.algorithm) : parse_limit(raw.limit);
+  if (!limit) return std::unexpected("--limit: " + limit.error());
+  options.limit = std::move(*limit);
+  const bool checks_alone = std::ranges::all_of(options.script.mix, [](const MixPart& part) {
+    return part.verb == Verb::kCheck || part.weight == 0;
+  });
+  if ((options.direct || options.suite_redis) && !checks_alone) {
+    return std::unexpected(std::string("--direct sends checks alone: leave --mix out"));
+  }
+  return {};
 }
 
 std::expected<void, std::string> finish(const Raw& raw, Options& options) {
@@ -97,11 +128,13 @@ std::expected<void, std::string> finish(const Raw& raw, Options& options) {
     return std::unexpected(std::string("--policy: not a policy's name"));
   }
   options.script.framing = raw.framing == "resp" ? Framing::kResp : Framing::kLine;
-  options.load.framing = options.script.framing;
   options.load.seed = options.script.seed;
   if (raw.client_cpu >= 0) options.client_cpu = raw.client_cpu;
   if (raw.server_cpu >= 0) options.server_cpu = raw.server_cpu;
-  if (options.suite && !spawns) return std::unexpected(std::string("--suite needs --spawn"));
+  if ((options.suite || options.suite_redis) && !spawns) {
+    return std::unexpected(std::string("--suite and --suite-redis need --spawn"));
+  }
+  if (auto redis = finish_redis(raw, options); !redis) return redis;
   options.backend = net::Backend::kEpoll;
   if (raw.backend == "io_uring" ||
       (raw.backend == "auto" && net::Loop::make(net::Backend::kUring).has_value())) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bench_policy.h"
 #include "bench/load.h"
 #include "bench/request_script.h"
 #include "net/loop.h"
@@ -21,13 +22,18 @@ struct Options {
   std::optional<int> client_cpu;
   std::optional<int> server_cpu;
   bool floor = false;
+  bool direct = false;  // Redis itself, asked by the same clients
+  bool redis = false;   // behind the daemon started
   bool json = false;
   // A daemon of our own; "" to use the one at socket_path.
   std::string daemon_program;
   uint32_t workers = 1;
   uint64_t memory_mib = 2048;
   net::Backend backend = net::Backend::kUring;  // "auto" is resolved: what works here
+  Algorithm algorithm = Algorithm::kGcra;
+  Limit limit;
   bool suite = false;
+  bool suite_redis = false;
   std::vector<uint32_t> suite_keys = {1'000'000, 10'000'000};
   double suite_idle_s = 10;
 };

@@ -8,8 +8,8 @@ namespace toll::bench {
 namespace {
 
 constexpr size_t kErrorTextMax = 200;
-// A decision has at least its verdict, four figures and a source; PEEK's answer has four fields.
-constexpr int64_t kDecisionElementsMin = 6;
+// A decision has at least its verdict and four figures; PEEK's answer has four fields.
+constexpr int64_t kDecisionElementsMin = 5;
 constexpr int64_t kNumberMax = int64_t{1} << 62;
 
 }  // namespace

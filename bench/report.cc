@@ -20,11 +20,29 @@ void append_text(const TargetRuns& entry, std::string& out) {
                  summary.client_cpu_us, summary.server_cpu_us);
   fmt::format_to(to, "  replies     {} ALLOW, {} DENY, {} OK, {} ERR\n", counts.allow, counts.deny,
                  counts.ok, counts.error + counts.unknown);
+  if (summary.has_redis) {
+    fmt::format_to(to,
+                   "  Redis       {:.1f} EVALSHA per 1,000 requests, {:.3f} us/request in them, "
+                   "CPU {:.3f} us/request\n",
+                   summary.redis_calls_per_1000, summary.redis_script_us, summary.redis_cpu_us);
+  }
   for (const Summary::Thread& thread : summary.threads) {
     fmt::format_to(to, "  thread      {:<15} {:5.1f} % busy, {:.1f} sleeps/s\n", thread.name,
                    thread.busy * 100, thread.sleeps_per_s);
   }
   if (!entry.fault.empty()) fmt::format_to(to, "  FAULT       {}\n", entry.fault);
+}
+
+void append_ratio(const TargetRuns& first, const TargetRuns& second, std::string& out) {
+  const Ratio ratio = ratio_of(summarize(first), summarize(second));
+  auto to = std::back_inserter(out);
+  fmt::format_to(
+      to, "{} / {}: throughput {:.1f} %, p50 {:.2f} x, server CPU per request {:.2f} x\n",
+      first.target.name, second.target.name, ratio.throughput * 100, ratio.p50, ratio.server_cpu);
+  if (ratio.redis_script > 0) {
+    fmt::format_to(to, "  Redis per request: in scripts {:.3f} x, CPU {:.3f} x\n",
+                   ratio.redis_script, ratio.redis_cpu);
+  }
 }
 
 // Names and messages are ours or a server's: anything but plain ASCII is replaced.
@@ -59,25 +77,30 @@ void append_json(const TargetRuns& entry, std::string& out) {
                    json_string(thread.name), thread.busy, thread.sleeps_per_s);
     comma = ",";
   }
-  fmt::format_to(to, "],\"fault\":{}}}", json_string(entry.fault));
+  fmt::format_to(to, "],");
+  if (summary.has_redis) {
+    fmt::format_to(
+        to, "\"redis\":{{\"calls_per_1000\":{:.4f},\"script_us\":{:.4f},\"cpu_us\":{:.4f}}},",
+        summary.redis_calls_per_1000, summary.redis_script_us, summary.redis_cpu_us);
+  }
+  fmt::format_to(to, "\"fault\":{}}}", json_string(entry.fault));
 }
 
 }  // namespace
 
 Ratio ratio_of(const Summary& first, const Summary& second) {
   const auto over = [](double one, double other) { return other > 0 ? one / other : 0; };
-  return {over(first.throughput, second.throughput),
-          over(first.server_cpu_us, second.server_cpu_us)};
+  return {over(first.throughput, second.throughput), over(first.p50_us, second.p50_us),
+          over(first.server_cpu_us, second.server_cpu_us),
+          over(first.redis_script_us, second.redis_script_us),
+          over(first.redis_cpu_us, second.redis_cpu_us)};
 }
 
 std::string text_report(const std::vector<TargetRuns>& measured) {
   std::string out;
   for (const TargetRuns& entry : measured) append_text(entry, out);
-  if (measured.size() == 2) {
-    const Ratio ratio = ratio_of(summarize(measured[0]), summarize(measured[1]));
-    fmt::format_to(
-        std::back_inserter(out), "{} / {}: throughput {:.1f} %, server CPU per request {:.2f} x\n",
-        measured[0].target.name, measured[1].target.name, ratio.throughput * 100, ratio.server_cpu);
+  for (size_t other = 1; other < measured.size(); ++other) {
+    append_ratio(measured[0], measured[other], out);
   }
   return out;
 }
@@ -89,11 +112,13 @@ std::string json_report(const std::vector<TargetRuns>& measured) {
     append_json(entry, out);
   }
   out += ']';
-  if (measured.size() == 2) {
-    const Ratio ratio = ratio_of(summarize(measured[0]), summarize(measured[1]));
+  if (measured.size() > 1) {
+    const Ratio ratio = ratio_of(summarize(measured.front()), summarize(measured.back()));
     fmt::format_to(std::back_inserter(out),
-                   ",\"ratio\":{{\"throughput\":{:.4f},\"server_cpu\":{:.4f}}}", ratio.throughput,
-                   ratio.server_cpu);
+                   ",\"ratio\":{{\"throughput\":{:.4f},\"p50\":{:.4f},\"server_cpu\":{:.4f},"
+                   "\"redis_script\":{:.4f},\"redis_cpu\":{:.4f}}}",
+                   ratio.throughput, ratio.p50, ratio.server_cpu, ratio.redis_script,
+                   ratio.redis_cpu);
   }
   return out + "}\n";
 }

@@ -8,17 +8,20 @@
 
 namespace toll::bench {
 
-// Several lines for each target; the last target is what the first one is compared with when there
-// are two.
+// Several lines for each target; the first one is compared with each of the others.
 std::string text_report(const std::vector<TargetRuns>& measured);
 
-// One object: {"targets":[{...}],"ratio":{...}}, `ratio` only when there are two.
+// One object: {"targets":[{...}],"ratio":{...}}, `ratio` of the first to the last when there are
+// several.
 std::string json_report(const std::vector<TargetRuns>& measured);
 
 // The first target's figure over the second's.
 struct Ratio {
   double throughput = 0;
-  double server_cpu = 0;  // per request; 0 if one of them is not known
+  double p50 = 0;
+  double server_cpu = 0;  // per request; this and the next 0 if one of them is not known
+  double redis_script = 0;
+  double redis_cpu = 0;
 };
 Ratio ratio_of(const Summary& first, const Summary& second);
 

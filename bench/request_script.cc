@@ -67,6 +67,12 @@ void append_line(std::initializer_list<std::string_view> words, std::string& out
   out += '\n';
 }
 
+void append_direct(const DirectCall& call, std::string_view id, std::string& out) {
+  std::string key = call.key_prefix;
+  key += id;
+  append_resp({"EVALSHA", call.sha1, "1", key, call.count, call.window_us, "1"}, out);
+}
+
 Verb draw_verb(const std::vector<MixPart>& mix, uint32_t total_weight, Random& random) {
   uint32_t ticket = random.below(total_weight);
   for (const MixPart& part : mix) {
@@ -141,6 +147,7 @@ RequestScript RequestScript::render(const ScriptSettings& settings) {
   for (const MixPart& part : settings.mix) total_weight += part.weight;
 
   RequestScript script;
+  script.framing_ = settings.direct ? Framing::kResp : settings.framing;
   script.offsets_.reserve(count + 1);
   script.decisions_before_.reserve(count + 1);
   Random random(settings.seed);
@@ -153,7 +160,12 @@ RequestScript RequestScript::render(const ScriptSettings& settings) {
     script.decisions_before_.push_back(decisions);
     const Verb verb = draw_verb(settings.mix, total_weight, random);
     const uint32_t id = zipf ? zipf->sample(random) : random.below(settings.ids);
-    append_request(settings.framing, verb, settings.policy, id_text(id), script.bytes_);
+    if (settings.direct) {
+      assert(verb == Verb::kCheck);
+      append_direct(*settings.direct, id_text(id), script.bytes_);
+    } else {
+      append_request(settings.framing, verb, settings.policy, id_text(id), script.bytes_);
+    }
     if (verb == Verb::kCheck) ++decisions;
   }
   script.offsets_.push_back(script.bytes_.size());

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,14 @@ struct MixPart {
 // "check=90,peek=5,refund=5": verbs of Verb, any case. Errors: a sentence for the user.
 std::expected<std::vector<MixPart>, std::string> parse_mix(std::string_view text);
 
+// Redis itself asked in place of a daemon: each CHECK as one EVALSHA of a script that is loaded.
+struct DirectCall {
+  std::string sha1;
+  std::string key_prefix;  // before the id
+  std::string count;
+  std::string window_us;
+};
+
 struct ScriptSettings {
   Framing framing = Framing::kLine;
   std::string policy;
@@ -34,6 +43,7 @@ struct ScriptSettings {
   uint32_t ids = 10'000;
   double zipf_exponent = 0;  // 0: uniform
   uint64_t seed = 1;
+  std::optional<DirectCall> direct = {};  // in RESP, whatever `framing` says
 };
 
 // The id of that number: 13 bytes, "user-00001234".
@@ -45,8 +55,11 @@ void append_request(Framing framing, Verb verb, std::string_view policy, std::st
 
 class RequestScript {
  public:
-  // REQUIRES: a mix of at least one part with a weight, 0 < ids <= kIdsMax.
+  // The same ids in the same order for the same seed, direct or not. REQUIRES: a mix of at least
+  // one part with a weight, 0 < ids <= kIdsMax; for a direct script CHECK alone.
   static RequestScript render(const ScriptSettings& settings);
+
+  Framing framing() const { return framing_; }
 
   size_t size() const { return offsets_.size() - 1; }
 
@@ -62,6 +75,7 @@ class RequestScript {
 
  private:
   RequestScript() = default;
+  Framing framing_ = Framing::kLine;
   std::string bytes_;
   std::vector<size_t> offsets_;             // of each request, and the end
   std::vector<uint32_t> decisions_before_;  // of each request, and the end

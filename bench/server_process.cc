@@ -133,12 +133,13 @@ std::expected<void, std::string> ServerProcess::await_listening(const std::strin
   return {};
 }
 
-std::expected<ServerProcess, std::string> start_daemon(const TemporaryFolder& folder,
-                                                       const DaemonSettings& settings) {
-  const std::string stem = fmt::format("{}/{}", folder.path(), settings.name);
-  const std::string config = stem + ".toml";
-  const std::string socket_path = stem + ".sock";
-  std::ofstream(config) << fmt::format(
+namespace {
+
+// Where Redis does not answer, requests are refused: an ample limit refuses none, so that every
+// refusal in the figures is one that Redis was not asked for.
+std::string configuration(const TemporaryFolder& folder, const std::string& socket_path,
+                          const DaemonSettings& settings) {
+  std::string text = fmt::format(
       R"([server]
 socket = "{}"
 workers = {}
@@ -147,18 +148,48 @@ memory = "{}MiB"
 state_dir = "{}"
 [log]
 level = "warn"
+[defaults]
+algorithm = "{}"
+mode = "exact"
+on_outage = "{}"
 [policies.{}]
-algorithm = "gcra"
-limits = ["1000000000/1s"]
+limits = ["{}"]
 [policies.{}]
-algorithm = "gcra"
-limits = ["1/1h"]
+limits = ["{}"]
 )",
       socket_path, settings.workers, to_string(settings.backend), settings.memory_mib,
-      folder.path(), kBenchPolicy, kRefusePolicy);
+      folder.path(), to_string(settings.algorithm), settings.redis_path.empty() ? "local" : "deny",
+      kBenchPolicy, settings.limit.text, kRefusePolicy, refusing_limit().text);
+  if (!settings.redis_path.empty()) {
+    text += fmt::format("[redis]\nurl = \"unix://{}\"\n", settings.redis_path);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::expected<ServerProcess, std::string> start_daemon(const TemporaryFolder& folder,
+                                                       const DaemonSettings& settings) {
+  const std::string stem = fmt::format("{}/{}", folder.path(), settings.name);
+  const std::string config = stem + ".toml";
+  const std::string socket_path = stem + ".sock";
+  std::ofstream(config) << configuration(folder, socket_path, settings);
   return ServerProcess::start(socket_path, stem + ".log", settings.cpu, [&] {
     execl(settings.program.c_str(), settings.program.c_str(), "--config", config.c_str(), nullptr);
     return fmt::format("cannot run {}: {}", settings.program, std::strerror(errno));
+  });
+}
+
+std::expected<ServerProcess, std::string> start_redis(const TemporaryFolder& folder,
+                                                      const std::string& name,
+                                                      std::optional<int> cpu) {
+  const std::string stem = fmt::format("{}/{}", folder.path(), name);
+  const std::string socket_path = stem + ".sock";
+  return ServerProcess::start(socket_path, stem + ".log", cpu, [&] {
+    execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path.c_str(),
+           "--save", "", "--appendonly", "no", "--dir", folder.path().c_str(), "--loglevel",
+           "warning", nullptr);
+    return fmt::format("cannot run redis-server: {}", std::strerror(errno));
   });
 }
 

@@ -1,4 +1,4 @@
-// The servers that a bench starts for itself, each a child process: daemons and the floor.
+// The servers that a bench starts for itself, each a child process: daemons, Redis and the floor.
 //
 // Used on one thread, before and between loads. A server lives as long as its ServerProcess, and no
 // longer than the bench, even if that is killed.
@@ -12,6 +12,7 @@
 #include <string>
 #include <sys/types.h>
 
+#include "bench/bench_policy.h"
 #include "bench/floor_server.h"
 #include "bench/socket.h"
 
@@ -61,11 +62,6 @@ class ServerProcess {
   std::string socket_path_;
 };
 
-// The policies of a daemon started here: gcra, one that never refuses a bench's load, and one that
-// refuses all but the first request of an id.
-inline constexpr const char* kBenchPolicy = "bench";
-inline constexpr const char* kRefusePolicy = "bench_refuse";
-
 struct DaemonSettings {
   std::string program;
   std::string name;  // of its files in the folder; differs between daemons
@@ -73,11 +69,20 @@ struct DaemonSettings {
   net::Backend backend = net::Backend::kUring;
   std::optional<int> cpu;
   uint64_t memory_mib = 2048;
+  Algorithm algorithm = Algorithm::kGcra;  // of both policies
+  Limit limit = ample_limit(Algorithm::kGcra);
+  std::string redis_path = {};  // the socket of the Redis that it asks; "": it decides alone
 };
 
 // A tollkeeperd of one's own, with a configuration written into `folder`.
 std::expected<ServerProcess, std::string> start_daemon(const TemporaryFolder& folder,
                                                        const DaemonSettings& settings);
+
+// A redis-server of one's own, found by PATH, that writes nothing to disk. `name` is that of its
+// files in the folder.
+std::expected<ServerProcess, std::string> start_redis(const TemporaryFolder& folder,
+                                                      const std::string& name,
+                                                      std::optional<int> cpu);
 
 // The floor, on the same back-end.
 std::expected<ServerProcess, std::string> start_floor(const TemporaryFolder& folder,

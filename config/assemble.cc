@@ -6,6 +6,7 @@
 #include "config/environment.h"
 #include "config/host.h"
 #include "config/limits.h"
+#include "config/redis.h"
 
 namespace toll::config {
 namespace {
@@ -37,24 +38,49 @@ void refuse_unknown(const Entry& entry, std::string_view section,
 // Is it a table? Reports it if not.
 bool is_table(const Entry& entry, const std::string& name, Report& report) {
   if (entry.value.kind == Kind::kTable) return true;
-  report.fault(
-      in_file(entry.value.position), name,
-      fmt::format("found {}, expected a table, such as [{}]", describe(entry.value), name));
+  // A text may be an address with a password in it, where [redis] should be.
+  const std::string found =
+      entry.value.kind == Kind::kText ? std::string(kNotShown) : describe(entry.value);
+  report.fault(in_file(entry.value.position), name,
+               fmt::format("found {}, expected a table, such as [{}]", found, name));
   return false;
 }
 
-void read_section(const Entry& section, Assembly& assembly) {
-  if (!is_table(section, section.key, assembly.report)) return;
-  std::vector<std::string_view> siblings;
+// The names of a section's keys and of the sections in it.
+std::vector<std::string_view> names_in(std::string_view section) {
+  const std::string inner = std::string(section) + ".";
+  std::vector<std::string_view> names;
   for (const Key<Draft>& key : keys()) {
-    if (key.section == section.key) siblings.push_back(key.name);
+    if (key.section == section) names.push_back(key.name);
+    if (!key.section.starts_with(inner)) continue;
+    const std::string_view name = key.section.substr(inner.size());
+    if (!contains(names, name)) names.push_back(name);
   }
+  return names;
+}
+
+bool is_section(std::string_view name) {
+  return std::ranges::any_of(keys(), [name](const Key<Draft>& key) { return key.section == name; });
+}
+
+void read_section(const Entry& section, const std::string& name, Assembly& assembly) {
+  if (!is_table(section, name, assembly.report)) return;
   for (const Entry& entry : section.value.entries) {
+    const std::string inner = fmt::format("{}.{}", name, entry.key);
+    if (is_section(inner)) {
+      read_section(entry, inner, assembly);
+      continue;
+    }
     const auto key = std::ranges::find_if(keys(), [&](const Key<Draft>& candidate) {
-      return candidate.section == section.key && candidate.name == entry.key;
+      return candidate.section == name && candidate.name == entry.key;
     });
     if (key == keys().end()) {
-      refuse_unknown(entry, section.key, siblings, assembly.report);
+      const std::string_view misplaced = misplaced_key_message(name, entry.key);
+      if (misplaced.empty()) {
+        refuse_unknown(entry, name, names_in(name), assembly.report);
+      } else {
+        assembly.report.fault(in_file(entry.position), inner, std::string(misplaced));
+      }
       continue;
     }
     const Origin origin = in_file(entry.value.position);
@@ -85,14 +111,15 @@ void read_policy(const Entry& entry, Assembly& assembly) {
 void read_file_layer(const Value& root, Assembly& assembly) {
   std::vector<std::string_view> sections = {kPolicies};
   for (const Key<Draft>& key : keys()) {
-    if (!contains(sections, key.section)) sections.push_back(key.section);
+    const bool inner = key.section.find('.') != std::string_view::npos;
+    if (!inner && !contains(sections, key.section)) sections.push_back(key.section);
   }
   for (const Entry& entry : root.entries) {
     if (entry.key == kPolicies) {
       if (!is_table(entry, entry.key, assembly.report)) continue;
       for (const Entry& policy : entry.value.entries) read_policy(policy, assembly);
     } else if (contains(sections, entry.key)) {
-      read_section(entry, assembly);
+      read_section(entry, entry.key, assembly);
     } else if (contains(later_tables(), entry.key)) {
       assembly.report.fault(in_file(entry.position), entry.key, later_table_message(entry.key));
     } else {
@@ -137,12 +164,17 @@ void apply_host_defaults(const Environment& environment, Assembly& assembly) {
 
 std::vector<Setting> printed_settings(const Assembly& assembly) {
   std::vector<Setting> printed;
+  const bool has_password = !assembly.draft.settings.redis.password.empty();
   const auto print_sections = [&](bool log) {
     for (size_t i = 0; i < keys().size(); ++i) {
       const Key<Draft>& key = keys()[i];
       if ((key.section == "log") != log) continue;
       printed.push_back({full_name(key), key.print(assembly.draft),
                          assembly.report.describe(assembly.origins[i])});
+      if (printed.back().key == "redis.password_file" && has_password) {
+        printed.push_back(
+            {"redis.password", "\"***\"", assembly.draft.redis.password_origin, true});
+      }
     }
   };
   print_sections(false);
@@ -160,17 +192,27 @@ std::vector<Setting> printed_settings(const Assembly& assembly) {
   return printed;
 }
 
+void warn_of_a_mode_without_redis(const Environment& environment, Assembly& assembly) {
+  const auto found = environment.find("RATE_LIMIT_MODE");
+  if (found == environment.end() || found->second != "redis") return;
+  if (assembly.draft.settings.redis.enabled) return;
+  assembly.warnings.push_back(
+      "RATE_LIMIT_MODE is redis, but no Redis is configured: this host answers alone.");
+}
+
 // The layers above the file, the judgement of the whole, and the result.
 std::expected<Loaded, std::vector<Fault>> finish(Assembly& assembly, std::string file,
                                                  const Sources& sources) {
   apply_environment(sources.environment, assembly);
   apply_command_line(sources, assembly);
   apply_host_defaults(sources.environment, assembly);
+  finish_redis(sources.environment, assembly);
   finish_policies(assembly.policies, assembly.draft.defaults, assembly.report);
   if (!assembly.report.empty()) return std::unexpected(assembly.report.faults());
 
   Loaded loaded;
   loaded.printed = printed_settings(assembly);
+  warn_of_a_mode_without_redis(sources.environment, assembly);
   loaded.settings = std::move(assembly.draft.settings);
   for (PolicyDraft& policy : assembly.policies) {
     loaded.settings.policies.push_back(std::move(policy.spec));

@@ -43,8 +43,11 @@ Value convert(const toml::node& node) {
   } else if (const auto* boolean = node.as_boolean()) {
     value.kind = Kind::kBoolean;
     value.boolean = boolean->get();
+  } else if (const auto* real = node.as_floating_point()) {
+    value.kind = Kind::kReal;
+    value.real = real->get();
   } else {
-    value.kind = node.is_floating_point() ? Kind::kReal : Kind::kTime;
+    value.kind = Kind::kTime;
   }
   return value;
 }

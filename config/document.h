@@ -27,13 +27,14 @@ enum class Kind : uint8_t { kText, kInteger, kReal, kBoolean, kTime, kList, kTab
 
 struct Entry;
 
-// One value; which of the members holds it, `kind` says. Reals and times, which no key takes, keep
-// nothing but their place.
+// One value; which of the members holds it, `kind` says. Times, which no key takes, keep nothing
+// but their place.
 struct Value {
   Kind kind = Kind::kText;
   Position position;
   std::string text;
   int64_t integer = 0;
+  double real = 0;
   bool boolean = false;
   std::vector<Value> items;    // of a list
   std::vector<Entry> entries;  // of a table, in the order of the file

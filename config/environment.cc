@@ -1,7 +1,8 @@
 #include "config/environment.h"
 
 #include <algorithm>
-#include <array>
+
+#include "config/redis.h"
 
 namespace toll::config {
 namespace {
@@ -25,7 +26,7 @@ std::string variable_name(std::string_view name) {
 }
 
 std::string variable_name(const Key<Draft>& key) {
-  return fmt::format("{}{}_{}", kOwnPrefix, to_upper(key.section), to_upper(key.name));
+  return fmt::format("{}{}_{}", kOwnPrefix, variable_name(key.section), to_upper(key.name));
 }
 
 // All policies that a variable could mean; the one it spells exactly, if there is one, alone.
@@ -64,15 +65,9 @@ void apply_rate_mode(const Environment& environment, Assembly& assembly) {
         fmt::format("found the text \"{}\", expected redis or memory", shown(value)));
     return;
   }
-  if (value == "redis") {
-    assembly.warnings.push_back(
-        "RATE_LIMIT_MODE is redis, but this version answers from this host alone, without Redis.");
-  }
   using engine::Mode;
   assembly.draft.defaults.mode = value == "redis" ? Mode::kExact : Mode::kLocal;
-  for (size_t i = 0; i < keys().size(); ++i) {
-    if (full_name(keys()[i]) == "defaults.mode") assembly.origins[i] = origin_of(variable);
-  }
+  assembly.origins[key_index("defaults.mode")] = origin_of(variable);
 }
 
 // "120,60" as the text of a limit, "120/60s"; "" if it is not two whole numbers.
@@ -148,6 +143,13 @@ void refuse_unknown(const std::string& variable, Report& report) {
     report.fault(origin_of(variable), "", later_table_message(section));
     return;
   }
+  if (rest.starts_with("REDIS_")) {
+    const std::string name = to_lower(rest.substr(6));
+    if (const auto message = misplaced_key_message("redis", name); !message.empty()) {
+      report.fault(origin_of(variable), "", std::string(message));
+      return;
+    }
+  }
   std::vector<std::string> known;
   std::string without_section;
   for (const Key<Draft>& key : keys()) {
@@ -164,6 +166,7 @@ void apply_own_variable(const std::string& variable, const std::string& value, A
   if (variable.starts_with(kPoliciesPrefix)) {
     return apply_policy_variable(variable, value, assembly);
   }
+  if (apply_redis_password(variable, value, assembly)) return;
   for (size_t i = 0; i < keys().size(); ++i) {
     const Key<Draft>& key = keys()[i];
     if (variable_name(key) != variable) continue;
@@ -176,24 +179,10 @@ void apply_own_variable(const std::string& variable, const std::string& value, A
   refuse_unknown(variable, assembly.report);
 }
 
-bool switches_redis_on(const std::string& variable, const std::string& value) {
-  constexpr std::array<std::string_view, 6> kYes = {"1", "t", "true", "y", "yes", "on"};
-  constexpr std::array<std::string_view, 3> kAddresses = {"REDIS_URL", "REDIS_ADDRESS",
-                                                          "REDIS_HOST"};
-  if (value.empty()) return false;
-  if (variable == "REDIS_ENABLED") return contains(kYes, to_lower(value));
-  return contains(kAddresses, variable) || variable.starts_with("REDIS_SENTINEL");
-}
-
 }  // namespace
 
 void apply_environment(const Environment& environment, Assembly& assembly) {
-  for (const auto& [variable, value] : environment) {
-    if (!switches_redis_on(variable, value)) continue;
-    assembly.warnings.push_back(fmt::format(
-        "{} is set but has no effect: this version answers from this host alone, without Redis.",
-        shown(variable)));
-  }
+  apply_redis_environment(environment, assembly);
   apply_rate_mode(environment, assembly);
   for (const auto& [variable, value] : environment) {
     if (!variable.starts_with(kRatePrefix) || variable == kRateMode || value.empty()) continue;

@@ -6,9 +6,9 @@
 
 namespace toll::config {
 
-// Takes in order RATE_LIMIT_MODE, RATE_LIMIT_<NAME>, then TOLLKEEPER_<SECTION>_<KEY>, so that
-// Tollkeeper's own names win; warns of REDIS_* that would switch Redis on. REQUIRES: the file's
-// layer, or the shipped policies, are in `assembly`.
+// Takes in order REDIS_*, RATE_LIMIT_MODE, RATE_LIMIT_<NAME>, then TOLLKEEPER_<SECTION>_<KEY>, so
+// that Tollkeeper's own names win. REQUIRES: the file's layer, or the shipped policies, are in
+// `assembly`.
 void apply_environment(const Environment& environment, Assembly& assembly);
 
 }  // namespace toll::config

@@ -1,8 +1,11 @@
 #include "config/keys.h"
 
+#include <algorithm>
 #include <array>
+#include <cassert>
 
 #include "config/limits.h"
+#include "engine/key_name.h"
 
 namespace toll::config {
 namespace {
@@ -24,6 +27,75 @@ Objected take_backend(const Value& value, Draft& draft) {
 Objected take_state_dir(const Value& value, Draft& draft) {
   if (value.kind != Kind::kText || !value.text.starts_with('/')) return objection(value);
   return take_text(value, kPathMax, draft.settings.server.state_dir);
+}
+
+constexpr Expected kTimeoutExpected = "a duration from 1ms to 1m";
+constexpr Expected kOpenExpected = "a duration from 1ms to 10m";
+constexpr Expected kRateExpected = "a number from 0 to 1";
+static_assert(kTimeoutMinUs == 1'000 && kTimeoutMaxUs == 60'000'000 &&
+              kBreakerOpenMaxUs == 600'000'000 && engine::kKeyPrefixMax == 128);
+
+Objected take_url(const Value& value, Draft& draft) {
+  draft.redis.url.reset();
+  draft.redis.user_origin.reset();
+  draft.redis.url_refused = true;
+  if (value.kind != Kind::kText) return objection(value);
+  if (!value.text.empty()) {
+    auto url = parse_redis_url(value.text);
+    if (!url) return objection(value, url.error());
+    draft.redis.url = *std::move(url);
+  }
+  draft.redis.url_refused = false;
+  return std::nullopt;
+}
+
+Objected take_enabled(const Value& value, Draft& draft) {
+  bool enabled = false;
+  if (const Objected objected = take_boolean(value, enabled)) return objected;
+  draft.redis.enabled = enabled;
+  return std::nullopt;
+}
+
+// "" or a text that take_text() takes.
+Objected take_optional_text(const Value& value, size_t bytes_max, std::string& out) {
+  if (value.kind != Kind::kText || !value.text.empty()) return take_text(value, bytes_max, out);
+  out.clear();
+  return std::nullopt;
+}
+
+Objected take_password_file(const Value& value, Draft& draft) {
+  if (value.kind != Kind::kText || (!value.text.empty() && !value.text.starts_with('/'))) {
+    return objection(value);
+  }
+  return take_optional_text(value, kPathMax, draft.settings.redis.password_file);
+}
+
+template <int64_t RedisSettings::* kMember>
+Objected take_timeout(const Value& value, Draft& draft) {
+  return take_duration(value, kTimeoutMinUs, kTimeoutMaxUs, draft.settings.redis.*kMember);
+}
+template <int64_t RedisSettings::* kMember>
+std::string print_timeout(const Draft& draft) {
+  return quote(format_duration(draft.settings.redis.*kMember));
+}
+
+using Breaker = engine::BreakerSettings;
+
+template <int64_t Breaker::* kMember, int64_t kMaxUs>
+Objected take_breaker_time(const Value& value, Draft& draft) {
+  return take_duration(value, kTimeoutMinUs, kMaxUs, draft.settings.redis.breaker.*kMember);
+}
+template <int64_t Breaker::* kMember>
+std::string print_breaker_time(const Draft& draft) {
+  return quote(format_duration(draft.settings.redis.breaker.*kMember));
+}
+template <double Breaker::* kMember>
+Objected take_rate(const Value& value, Draft& draft) {
+  return take_real(value, 0, 1, draft.settings.redis.breaker.*kMember);
+}
+template <double Breaker::* kMember>
+std::string print_rate(const Draft& draft) {
+  return fmt::format("{}", draft.settings.redis.breaker.*kMember);
 }
 
 constexpr std::array kKeys = {
@@ -87,6 +159,58 @@ constexpr std::array kKeys = {
     K{"server", "state_dir", Kind::kText, "an absolute path", "\"/var/lib/tollkeeper\"",
       take_state_dir, [](const Draft& d) { return quote(d.settings.server.state_dir); },
       Change::kByRestart},
+    K{"redis", "enabled", Kind::kBoolean, "true or false", "true", take_enabled,
+      [](const Draft& d) { return fmt::format("{}", d.settings.redis.enabled); },
+      Change::kByRestart},
+    K{"redis", "url", Kind::kText, "redis://[user[:password]@]host[:port][/db] or unix:///path",
+      "\"redis://localhost:6379/0\"", take_url,
+      [](const Draft& d) { return quote(d.settings.redis.url); }, Change::kByRestart, true},
+    K{"redis", "username", Kind::kText, "a user name of at most 256 bytes, or \"\" for the default",
+      "\"tollkeeper\"",
+      [](const Value& v, Draft& d) {
+        return take_optional_text(v, kUsernameMax, d.settings.redis.username);
+      },
+      [](const Draft& d) { return quote(d.settings.redis.username); }, Change::kByRestart},
+    K{"redis", "password_file", Kind::kText, "an absolute path, or \"\" for none",
+      "\"/etc/tollkeeper/redis-password\"", take_password_file,
+      [](const Draft& d) { return quote(d.settings.redis.password_file); }, Change::kByRestart,
+      true},
+    K{"redis", "prefix", Kind::kText, "a text of at most 128 bytes", "\"gateway:\"",
+      [](const Value& v, Draft& d) {
+        return take_optional_text(v, engine::kKeyPrefixMax, d.settings.redis.prefix);
+      },
+      [](const Draft& d) { return quote(d.settings.redis.prefix); }, Change::kByRestart},
+    K{"redis", "links", Kind::kInteger, "a whole number from 1 to 16", "1",
+      [](const Value& v, Draft& d) { return take_number(v, 1, kLinksMax, d.settings.redis.links); },
+      [](const Draft& d) { return fmt::format("{}", d.settings.redis.links); }, Change::kByRestart},
+    K{"redis", "dial_timeout", Kind::kText, kTimeoutExpected, "\"1s\"",
+      take_timeout<&RedisSettings::dial_timeout_us>, print_timeout<&RedisSettings::dial_timeout_us>,
+      Change::kByRestart},
+    K{"redis", "call_timeout", Kind::kText, kTimeoutExpected, "\"250ms\"",
+      take_timeout<&RedisSettings::call_timeout_us>, print_timeout<&RedisSettings::call_timeout_us>,
+      Change::kByRestart},
+    K{"redis", "health_interval", Kind::kText, kTimeoutExpected, "\"1s\"",
+      take_timeout<&RedisSettings::health_interval_us>,
+      print_timeout<&RedisSettings::health_interval_us>, Change::kByRestart},
+    K{"redis.breaker", "failures", Kind::kInteger, "a whole number from 1 to 1000000", "5",
+      [](const Value& v, Draft& d) {
+        return take_number(v, 1, kBreakerFailuresMax, d.settings.redis.breaker.failures);
+      },
+      [](const Draft& d) { return fmt::format("{}", d.settings.redis.breaker.failures); },
+      Change::kByRestart},
+    K{"redis.breaker", "failure_rate", Kind::kReal, kRateExpected, "0.5",
+      take_rate<&Breaker::failure_rate>, print_rate<&Breaker::failure_rate>, Change::kByRestart},
+    K{"redis.breaker", "slow_call", Kind::kText, kTimeoutExpected, "\"50ms\"",
+      take_breaker_time<&Breaker::slow_call_us, kTimeoutMaxUs>,
+      print_breaker_time<&Breaker::slow_call_us>, Change::kByRestart},
+    K{"redis.breaker", "slow_rate", Kind::kReal, kRateExpected, "0.8",
+      take_rate<&Breaker::slow_rate>, print_rate<&Breaker::slow_rate>, Change::kByRestart},
+    K{"redis.breaker", "open", Kind::kText, kOpenExpected, "\"250ms\"",
+      take_breaker_time<&Breaker::open_us, kBreakerOpenMaxUs>,
+      print_breaker_time<&Breaker::open_us>, Change::kByRestart},
+    K{"redis.breaker", "open_max", Kind::kText, kOpenExpected, "\"10s\"",
+      take_breaker_time<&Breaker::open_max_us, kBreakerOpenMaxUs>,
+      print_breaker_time<&Breaker::open_max_us>, Change::kByRestart},
     K{"defaults", "algorithm", Kind::kText, kAlgorithmExpected, "\"gcra\"",
       [](const Value& v, Draft& d) { return take_algorithm(v, d.defaults.algorithm); },
       [](const Draft& d) { return quote(to_string(d.defaults.algorithm)); }},
@@ -114,7 +238,28 @@ constexpr std::array kKeys = {
       [](const Draft& d) { return quote(to_string(d.settings.log.format)); }, Change::kByRestart},
 };
 
-constexpr std::array<std::string_view, 4> kLaterTables = {"redis", "costs", "logs", "metrics"};
+constexpr std::array<std::string_view, 3> kLaterTables = {"costs", "logs", "metrics"};
+
+struct Misplaced {
+  std::string_view section;
+  std::string_view name;
+  std::string_view message;
+};
+
+constexpr std::string_view kTls =
+    "TLS comes in a later version, expected it to be left out: Redis on this host, or a tunnel";
+constexpr std::string_view kSentinel =
+    "Sentinel comes in a later version, expected the address of one Redis as url";
+constexpr std::array kMisplaced = {
+    Misplaced{"redis", "tls", kTls},
+    Misplaced{"redis", "sentinel", kSentinel},
+    Misplaced{"redis", "sentinels", kSentinel},
+    Misplaced{"redis", "cluster",
+              "Redis Cluster comes in a later version, expected the address of one Redis as url"},
+    Misplaced{"redis", "password",
+              "a password has no place among the settings, expected password_file, the systemd "
+              "credential redis-password or the variable REDIS_PASSWORD"},
+};
 
 }  // namespace
 
@@ -127,13 +272,24 @@ std::span<const std::string_view> later_tables() {
 }
 
 std::string later_table_message(std::string_view section) {
-  return fmt::format(
-      "this version answers from this host alone and has no [{}] yet, expected it to be left out",
-      section);
+  return fmt::format("this version has no [{}] yet, expected it to be left out", section);
+}
+
+std::string_view misplaced_key_message(std::string_view section, std::string_view name) {
+  const auto found = std::ranges::find_if(kMisplaced, [&](const Misplaced& misplaced) {
+    return misplaced.section == section && misplaced.name == name;
+  });
+  return found == kMisplaced.end() ? "" : found->message;
 }
 
 std::string full_name(const Key<Draft>& key) {
   return fmt::format("{}.{}", key.section, key.name);
+}
+
+size_t key_index(std::string_view name) {
+  const auto found = std::ranges::find(kKeys, name, full_name);
+  assert(found != kKeys.end());
+  return static_cast<size_t>(found - kKeys.begin());
 }
 
 Objected take_algorithm(const Value& value, engine::Algorithm& out) {

@@ -25,7 +25,6 @@ static_assert(kSocketPathMax + kSocketSuffixMax <= 107);
 
 inline constexpr size_t kPathMax = 4095;
 inline constexpr size_t kGroupNameMax = 32;
-inline constexpr size_t kKeyTemplateMax = 256;
 
 inline constexpr int64_t kWorkersMax = 64;
 inline constexpr int64_t kClientsMax = 1'000'000;
@@ -35,6 +34,19 @@ inline constexpr int64_t kOutputBytesMin = int64_t{64} << 10;
 inline constexpr int64_t kOutputBytesMax = int64_t{1} << 30;
 inline constexpr int64_t kMemoryBytesMin = int64_t{1} << 20;
 inline constexpr int64_t kMemoryBytesMax = int64_t{1} << 50;
+
+// Redis. A password's bound is also that of the file it is read from.
+inline constexpr size_t kPasswordMax = 4096;
+inline constexpr size_t kUsernameMax = 256;
+inline constexpr size_t kHostMax = 253;
+inline constexpr size_t kUrlMax = 3 * kPasswordMax + 4096;  // each byte may be spelled %XX
+inline constexpr size_t kRedisSocketPathMax = 107;
+inline constexpr int64_t kDatabaseMax = 65'535;
+inline constexpr int64_t kLinksMax = 16;
+inline constexpr int64_t kTimeoutMinUs = 1'000;
+inline constexpr int64_t kTimeoutMaxUs = 60'000'000;
+inline constexpr int64_t kBreakerFailuresMax = 1'000'000;
+inline constexpr int64_t kBreakerOpenMaxUs = 600'000'000;
 
 inline constexpr int64_t kDeadlineMinUs = 100;
 inline constexpr int64_t kDeadlineMaxUs = 60'000'000;

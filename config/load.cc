@@ -9,27 +9,13 @@
 #include <unistd.h>
 
 #include "config/assemble.h"
+#include "config/descriptor.h"
 #include "config/limits.h"
 
 extern "C" char** environ;
 
 namespace toll::config {
 namespace {
-
-// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 std::unexpected<Fault> cannot_read(const std::string& path, int error) {
   return std::unexpected(
@@ -72,9 +58,10 @@ std::expected<Loaded, std::vector<Fault>> load(const Sources& sources) {
 }
 
 std::map<std::string, std::string> process_environment() {
-  constexpr std::array<std::string_view, 6> kPrefixes = {
-      "TOLLKEEPER_",        "RATE_LIMIT_",      "REDIS_",
-      "RUNTIME_DIRECTORY=", "STATE_DIRECTORY=", "XDG_RUNTIME_DIR="};
+  constexpr std::array<std::string_view, 7> kPrefixes = {
+      "TOLLKEEPER_",           "RATE_LIMIT_",      "REDIS_",
+      "RUNTIME_DIRECTORY=",    "STATE_DIRECTORY=", "XDG_RUNTIME_DIR=",
+      "CREDENTIALS_DIRECTORY="};
   std::map<std::string, std::string> environment;
   for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
     const std::string_view text = *variable;

@@ -37,6 +37,7 @@ struct Setting {
   std::string value;  // as TOML, secrets masked
   std::string
       origin;  // "default", "file:line", "environment TOLLKEEPER_SERVER_WORKERS", "command line"
+  bool secret = false;  // `value` is a mask; printed as a comment, not to be read back
 };
 
 struct Loaded {

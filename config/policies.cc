@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "config/limits.h"
+#include "engine/key_name.h"
 
 namespace toll::config {
 namespace {
@@ -54,27 +55,15 @@ Objected take_limit(const Value& value, PolicyDraft& policy) {
   return std::nullopt;
 }
 
-// "" is the algorithm's own key; anything else must tell one id's key from another's.
+// "" is the algorithm's own key. What anything else must hold is the engine's to say, once the
+// algorithm is known.
 Objected take_key_template(const Value& value, PolicyDraft& policy) {
   if (value.kind != Kind::kText) return objection(value);
-  if (value.text.empty()) {
-    policy.spec.key_template.clear();
-    return std::nullopt;
+  if (!value.text.empty()) {
+    return take_text(value, engine::kKeyTemplateMax, policy.spec.key_template);
   }
-  bool has_id = false;
-  std::string_view rest = value.text;
-  for (size_t brace = rest.find_first_of("{}"); brace != std::string_view::npos;
-       brace = rest.find_first_of("{}")) {
-    rest.remove_prefix(brace);
-    const size_t end = rest.find('}');
-    if (end == std::string_view::npos) return objection(value);
-    const std::string_view name = rest.substr(0, end + 1);
-    if (name != "{policy}" && name != "{id}" && name != "{window}") return objection(value);
-    has_id = has_id || name == "{id}";
-    rest.remove_prefix(end + 1);
-  }
-  if (!has_id) return objection(value);
-  return take_text(value, kKeyTemplateMax, policy.spec.key_template);
+  policy.spec.key_template.clear();
+  return std::nullopt;
 }
 
 std::string print_limits(const PolicyDraft& policy) {
@@ -103,6 +92,8 @@ std::string print_ttl(const PolicyDraft& policy) {
   return quote(format_duration(policy.spec.limits.front().window_us));
 }
 
+static_assert(engine::kKeyTemplateMax == 256);
+
 constexpr std::array kPolicyKeys = {
     K{"", "algorithm", Kind::kText, kAlgorithmExpected, "\"gcra\"",
       [](const Value& v, PolicyDraft& p) { return take_algorithm(v, p.spec.algorithm); },
@@ -130,9 +121,8 @@ constexpr std::array kPolicyKeys = {
     K{"", "deadline", Kind::kText, kDeadlineExpected, "\"50ms\"",
       [](const Value& v, PolicyDraft& p) { return take_deadline(v, p.spec.deadline_us); },
       [](const PolicyDraft& p) { return quote(format_duration(p.spec.deadline_us)); }},
-    K{"", "key", Kind::kText,
-      "a key with {id} in it and of {policy}, {id}, {window} no others, at most 256 bytes",
-      "\"ratelimit:{id}\"", take_key_template,
+    K{"", "key", Kind::kText, "a key with {id} in it, at most 256 bytes", "\"ratelimit:{id}\"",
+      take_key_template,
       [](const PolicyDraft& p) {
         return p.spec.key_template.empty() ? "" : quote(p.spec.key_template);
       }},
@@ -145,6 +135,7 @@ class Finisher {
 
   void finish(const engine::PolicySpec& defaults) {
     fill_from(defaults);
+    judge_key();
     if (said("limits") && said("limit")) {
       return refuse("limit", "given together with limits, expected one of the two");
     }
@@ -165,6 +156,13 @@ class Finisher {
     if (!said("mode")) spec.mode = defaults.mode;
     if (!said("on_outage")) spec.on_outage = defaults.on_outage;
     if (!said("deadline")) spec.deadline_us = defaults.deadline_us;
+  }
+
+  void judge_key() {
+    const engine::PolicySpec& spec = policy_.spec;
+    if (spec.key_template.empty() || refused("key")) return;
+    const auto fault = engine::key_template_fault(spec.algorithm, spec.key_template);
+    if (!fault.empty()) refuse("key", std::string(fault));
   }
 
   void finish_concurrency() {

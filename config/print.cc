@@ -43,15 +43,16 @@ std::string print(const Loaded& loaded) {
       section = own_section;
       out += fmt::format("\n{}\n", table_header(section));
     }
-    const std::string line = fmt::format("{} = {}", setting.key.substr(dot + 1), setting.value);
+    const std::string line = fmt::format("{}{} = {}", setting.secret ? "# " : "",
+                                         setting.key.substr(dot + 1), setting.value);
     out += fmt::format("{:<{}}  # {}\n", line, kValueColumn, one_line(setting.origin));
   }
   return out;
 }
 
 std::vector<std::string> fixed_differences(const Settings& running, const Settings& wanted) {
-  const Draft from{running, {}};
-  const Draft to{wanted, {}};
+  const Draft from{running, {}, {}};
+  const Draft to{wanted, {}, {}};
   std::vector<std::string> names;
   for (const Key<Draft>& key : keys()) {
     if (key.change == Change::kByRestart && key.print(from) != key.print(to)) {

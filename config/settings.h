@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/breaker.h"
 #include "engine/policy.h"
 
 namespace toll::config {
@@ -27,6 +28,29 @@ struct ServerSettings {
   bool operator==(const ServerSettings&) const = default;
 };
 
+// The Redis behind this host. Where `enabled` is false, nothing else in it counts.
+struct RedisSettings {
+  bool enabled = false;
+  std::string url;   // where it is, without user and password; "" if nobody said
+  std::string host;  // "" for a Unix socket
+  uint16_t port = 6379;
+  std::string path;  // of a Unix socket; "" for a host
+  uint32_t database = 0;
+  std::string username;       // "" is Redis' default user
+  std::string password;       // "" is none; never to be printed or logged
+  std::string password_file;  // as the operator named it; "" is none
+  std::string
+      password_path;   // what `password` was read from: a file or a credential; "" is neither
+  std::string prefix;  // before every key and channel
+  uint32_t links = 1;  // connections per worker
+  int64_t dial_timeout_us = 1'000'000;
+  int64_t call_timeout_us = 250'000;
+  int64_t health_interval_us = 1'000'000;
+  engine::BreakerSettings breaker;
+
+  bool operator==(const RedisSettings&) const = default;
+};
+
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : uint8_t { kAuto, kText, kJson, kJournal };
 
@@ -39,6 +63,7 @@ struct LogSettings {
 
 struct Settings {
   ServerSettings server;
+  RedisSettings redis;
   LogSettings log;
   std::vector<engine::PolicySpec> policies;
 };

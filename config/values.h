@@ -31,6 +31,11 @@ Objected take_int64(const Value& value, int64_t min, int64_t max, int64_t& out);
 Objected take_duration(const Value& value, int64_t min_us, int64_t max_us, int64_t& out_us);
 Objected take_size(const Value& value, int64_t min_bytes, int64_t max_bytes, int64_t& out_bytes);
 
+Objected take_boolean(const Value& value, bool& out);
+
+// A number, with a fraction or without.
+Objected take_real(const Value& value, double min, double max, double& out);
+
 // A text of 1 to `bytes_max` bytes that is_plain_text().
 Objected take_text(const Value& value, size_t bytes_max, std::string& out);
 
@@ -70,7 +75,8 @@ Objected take_bytes(const Value& value, int64_t min_bytes, int64_t max_bytes, Nu
 }
 
 // `text`, as the environment and the command line give it, as the kind of value that a key takes:
-// an integer if it is one, a list split at commas. What cannot be turned stays a text, to be
+// a number or a truth (true, yes, on, 1 and their opposites) if it is one, a list split at commas.
+// What cannot be turned stays a text, to be
 // objected to.
 Value value_from_text(std::string_view text, Kind kind);
 

@@ -1,19 +1,24 @@
 // What travels between a session, the shards and back: questions, owned by the worker that asks.
 //
 // An Ask is one operation on one key and has its place in its session's queue of replies. A
-// Together is a CHECK of several limits, split into one part per shard it concerns. Both go to the
-// owner of the key as letters (net/post_office.h); the answer is written into them where they lie.
+// Together is a CHECK of several limits: it goes to the store as one, by the owner of its first
+// key, or is split into one part per shard it concerns. All go to the owner of a key as letters
+// (net/post_office.h); the answer is written into them where they lie.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "daemon/framing.h"
 #include "daemon/limits.h"
+#include "engine/limits.h"
 #include "engine/shard.h"
+#include "engine/store_request.h"
 #include "net/spsc_ring.h"
 
 namespace toll::daemon {
@@ -25,6 +30,9 @@ enum class LetterKind : uint8_t {
   kAsk,        // one operation
   kPart,       // several operations, all or nothing
   kUndo,       // a part that was admitted is given back, because another part was not
+  kNote,       // a part of what the store admitted is counted by the shard too
+  kWhole,      // a Together for the store, by way of the owner of its first key
+  kRepayment,  // the store's own: a charge for what was used without it
   kConnection  // a new connection for the worker it is sent to
 };
 
@@ -47,21 +55,39 @@ enum class Form : uint8_t {
   kControl     // OK or an error, from the control thread
 };
 
-// Laid out by who touches what: the other worker reads the first cache line and writes the second.
+// An id too long for its Ask.
+struct LongId {
+  std::array<char, engine::kIdMax> bytes;
+  LongId* next = nullptr;
+};
+
+// Laid out by who touches what: the other worker reads the first cache line and writes the second;
+// the last two are for the store alone.
 struct alignas(net::kCacheLineBytes) Ask : Letter {
   Ask() : Letter(LetterKind::kAsk) {}
 
+  static constexpr size_t kShortIdMax = 52;
+
   Framing framing = Framing::kLine;
   Form form = Form::kDecision;
-  uint8_t position = 0;         // kTogether: of the limit described
-  engine::Operation operation;  // kListHead: `units` is the number of rows
+  uint8_t position = 0;  // kTogether: of the limit described
+  bool by_store = false;
+  engine::Source source = engine::Source::kLocal;  // who decided
+  engine::Operation operation;                     // kListHead: `units` is the number of rows
   bool ready = false;
   Session* session = nullptr;
   Ask* next = nullptr;     // in the session's queue, or in the pool
   engine::Limit throttle;  // kThrottle
+
+  // by_store only.
+  engine::StoreRequest store;
+  std::string_view id;        // in short_id or long_id
+  LongId* long_id = nullptr;  // of the asking worker's pool
+  uint32_t from = 0;          // the asking worker; the owner's note
+  std::array<char, kShortIdMax> short_id;
 };
 static_assert(offsetof(engine::Operation, answer) == net::kCacheLineBytes - sizeof(uint64_t));
-static_assert(sizeof(Ask) == 3 * net::kCacheLineBytes);
+static_assert(sizeof(Ask) == 5 * net::kCacheLineBytes);
 
 // The operations of a CHECK that one shard decides.
 struct Part : Letter {
@@ -81,8 +107,21 @@ struct Together {
   uint8_t operation_count = 0;
   uint8_t part_count = 0;
   uint8_t parts_out = 0;  // not yet answered
+  engine::Source source = engine::Source::kLocal;
   std::array<engine::Operation, kChecksMax> operations;
   std::array<Part, kChecksMax> parts;
+
+  // For the store only.
+  Part whole;
+  engine::StoreRequest store;
+  uint32_t from = 0;  // the asking worker; the owner's note
+  std::array<std::string_view, kChecksMax> ids;
+  std::array<std::array<char, engine::kIdMax>, kChecksMax> id_bytes;
+
+  void keep_id(size_t index, std::string_view id) {
+    std::memcpy(id_bytes[index].data(), id.data(), id.size());
+    ids[index] = {id_bytes[index].data(), id.size()};
+  }
 };
 
 // A new connection on its way to its worker.
@@ -120,7 +159,7 @@ class LetterPool {
   static constexpr size_t kSlab = 128;
 
   void grow() {
-    slabs_.push_back(std::make_unique<std::array<T, kSlab>>());
+    slabs_.push_back(std::make_unique_for_overwrite<std::array<T, kSlab>>());
     for (T& item : *slabs_.back()) {
       item.next = free_;
       free_ = &item;

@@ -1,5 +1,6 @@
 // The limits table of the protocol: from words to questions for a shard.
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <optional>
@@ -16,6 +17,9 @@ namespace {
 
 using engine::Policy;
 using engine::Verb;
+
+// What CL.THROTTLE may take, which has no policy to say so.
+constexpr int64_t kThrottleDeadlineUs = 50'000;
 
 constexpr std::string_view kUnitsExpected = "units must be a whole number from 1 to 2147483647";
 constexpr std::string_view kTtlExpected =
@@ -70,10 +74,15 @@ bool Session::id_ok(Framing framing, std::string_view id) {
   return false;
 }
 
-void Session::send(Ask* ask, Verb verb, uint16_t policy, std::string_view id) {
+void Session::send(Ask* ask, Verb verb, const Policy* policy, std::string_view id) {
+  const uint16_t number = policy == nullptr ? engine::kThrottlePolicy : policy->id;
   ask->operation.verb = verb;
-  ask->operation.policy = policy;
-  ask->operation.key = worker_.process().hasher(policy, id);
+  ask->operation.policy = number;
+  ask->operation.key = worker_.process().hasher(number, id);
+  if (worker_.by_store(policy)) {
+    worker_.send_by_store(*ask, id,
+                          policy == nullptr ? kThrottleDeadlineUs : policy->spec.deadline_us);
+  }
   worker_.ask(ask);
 }
 
@@ -85,7 +94,7 @@ void Session::ask_check(Framing framing, Request words) {
   if (!units) return refuse(framing, ErrorCode::kBadRequest, kUnitsExpected);
   Ask* ask = add_ask(framing, Form::kDecision);
   ask->operation.units = *units;
-  send(ask, Verb::kCheck, policy->id, words[2]);
+  send(ask, Verb::kCheck, policy, words[2]);
 }
 
 void Session::ask_together(Framing framing, Request words) {
@@ -104,10 +113,24 @@ void Session::ask_together(Framing framing, Request words) {
   if (!worker_.has_together()) {
     return refuse(framing, ErrorCode::kBusy, "too many checks of several limits under way");
   }
+  const bool by_store = worker_.by_store(policies[0]);
+  for (size_t i = 1; i < count; ++i) {
+    if (worker_.by_store(policies[i]) == by_store) continue;
+    return refuse(framing, ErrorCode::kBadRequest,
+                  "policies of mode local and of other modes cannot be checked together");
+  }
+  // By the owner of one key it goes past requests on the others, which must not be overtaken.
+  if (by_store && !of_one_lane(policies, terms)) {
+    if (!replies_written()) return defer(framing, words);
+    alone_ = true;
+  }
   Ask* ask = add_ask(framing, Form::kTogether);
   Together* together = worker_.new_together(ask);
   together->operation_count = static_cast<uint8_t>(count);
+  int64_t deadline_us = INT64_MAX;
   for (size_t i = 0; i < count; ++i) {
+    deadline_us = std::min(deadline_us, policies[i]->spec.deadline_us);
+    if (by_store) together->keep_id(i, terms[i * 3 + 1]);
     engine::Operation& operation = together->operations[i];
     operation = engine::Operation{};
     operation.verb = Verb::kCheck;
@@ -115,7 +138,18 @@ void Session::ask_together(Framing framing, Request words) {
     operation.units = amounts[i];
     operation.key = worker_.process().hasher(policies[i]->id, terms[i * 3 + 1]);
   }
+  if (by_store) return worker_.ask_store(together, deadline_us);
   worker_.ask(together);
+}
+
+bool Session::of_one_lane(std::span<const Policy* const> policies, Request terms) {
+  const auto key = [&](size_t i) {
+    return worker_.process().hasher(policies[i]->id, terms[i * 3 + 1]);
+  };
+  for (size_t i = 1; i < terms.size() / 3; ++i) {
+    if (!worker_.same_lane(key(0), key(i))) return false;
+  }
+  return true;
 }
 
 void Session::ask_peek(Framing framing, Request words) {
@@ -135,8 +169,7 @@ void Session::ask_peek(Framing framing, Request words) {
     worker_.touch(*this);
   }
   for (const std::string_view id : ids) {
-    send(add_ask(framing, ids.size() > 1 ? Form::kPeekRow : Form::kPeek), Verb::kPeek, policy->id,
-         id);
+    send(add_ask(framing, ids.size() > 1 ? Form::kPeekRow : Form::kPeek), Verb::kPeek, policy, id);
   }
 }
 
@@ -147,7 +180,7 @@ void Session::ask_amount(Framing framing, Request words, Verb verb) {
   if (!units) return refuse(framing, ErrorCode::kBadRequest, kUnitsExpected);
   Ask* ask = add_ask(framing, Form::kRemaining);
   ask->operation.units = *units;
-  send(ask, verb, policy->id, words[2]);
+  send(ask, verb, policy, words[2]);
 }
 
 void Session::ask_reset(Framing framing, Request words) {
@@ -157,7 +190,7 @@ void Session::ask_reset(Framing framing, Request words) {
     return;
   }
   if (!id_ok(framing, words[2])) return;
-  send(add_ask(framing, Form::kDone), Verb::kReset, policy->id, words[2]);
+  send(add_ask(framing, Form::kDone), Verb::kReset, policy, words[2]);
 }
 
 void Session::ask_acquire(Framing framing, Request words) {
@@ -171,7 +204,7 @@ void Session::ask_acquire(Framing framing, Request words) {
   ask->operation.units = *units;
   ask->operation.ttl_us = *ttl_us;
   ask->operation.ticket = worker_.new_ticket();
-  send(ask, Verb::kAcquire, policy->id, words[2]);
+  send(ask, Verb::kAcquire, policy, words[2]);
 }
 
 void Session::ask_release(Framing framing, Request words) {
@@ -184,7 +217,7 @@ void Session::ask_release(Framing framing, Request words) {
   }
   Ask* ask = add_ask(framing, Form::kRemaining);
   ask->operation.ticket = ticket;
-  send(ask, Verb::kRelease, policy->id, words[2]);
+  send(ask, Verb::kRelease, policy, words[2]);
 }
 
 // CL.THROTTLE key max_burst count period [units]: the limit comes with the request.
@@ -208,12 +241,11 @@ void Session::ask_throttle(Framing framing, Request words) {
   ask->operation.units = *units;
   ask->throttle = limit;
   ask->operation.throttle = &ask->throttle;
-  send(ask, Verb::kThrottle, engine::kThrottlePolicy, words[1]);
+  send(ask, Verb::kThrottle, nullptr, words[1]);
 }
 
 void Session::write(const Ask& ask, ReplyWriter& reply) {
   using engine::Outcome;
-  using engine::Source;
   WorkerCounters& counters = worker_.counters();
   const engine::Operation& operation = ask.operation;
   const bool asked = ask.form != Form::kListHead && ask.form != Form::kControl;
@@ -222,6 +254,9 @@ void Session::write(const Ask& ask, ReplyWriter& reply) {
     switch (operation.outcome) {
       case Outcome::kNoPolicy:
         return reply.error(ErrorCode::kNoPolicy, "the policy was removed meanwhile");
+      case Outcome::kUnavailable:
+        return reply.error(ErrorCode::kUnavailable,
+                           "redis is away, and the policy has no answer without it");
       case Outcome::kUnfit:
         return reply.error(ErrorCode::kBadRequest,
                            "the policy's algorithm was changed meanwhile and has no such request");
@@ -236,17 +271,18 @@ void Session::write(const Ask& ask, ReplyWriter& reply) {
     case Form::kTogether:
     case Form::kThrottle:
       (admitted ? counters.allowed : counters.denied).add();
+      counters.by_source[static_cast<size_t>(ask.source)].add();
       if (ask.form == Form::kThrottle) return reply.throttle(admitted, operation.answer);
       return reply.decision(
-          admitted, operation.answer, Source::kLocal,
+          admitted, operation.answer, ask.source,
           {.position = ask.form == Form::kTogether ? ask.position : -1,
            .ticket = ask.form == Form::kTicket && admitted ? operation.ticket : 0});
     case Form::kRemaining:
       return reply.ok(operation.answer.remaining);
     case Form::kPeek:
-      return reply.peek(operation.answer, Source::kLocal);
+      return reply.peek(operation.answer, ask.source);
     case Form::kPeekRow:
-      return reply.peek_row(operation.answer, Source::kLocal);
+      return reply.peek_row(operation.answer, ask.source);
     case Form::kListHead:
       return reply.list(static_cast<size_t>(operation.units));
     case Form::kDone:

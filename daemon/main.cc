@@ -27,6 +27,7 @@
 #include "daemon/logger.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
+#include "daemon/store_directory.h"
 #include "daemon/version.h"
 #include "daemon/worker.h"
 #include "engine/policy.h"
@@ -148,6 +149,10 @@ int serve(const config::Sources& sources, config::Loaded loaded) {
   if (!server.admin_group.empty()) process.admin_group = config::group_id(server.admin_group);
   Control control(process, sources, loaded.settings, *table, *listener);
   process.control = &control;
+  process.node = fmt::format("{:016x}", random_key()[0]);
+  StoreDirectory directory(loaded.settings.redis);
+  process.directory = &directory;
+  process.redis_address = StoreDirectory::first_address(loaded.settings.redis);
   {
     Crew crew;
     if (auto started = crew.start(process, *table, listener->fd()); !started) {
@@ -157,7 +162,15 @@ int serve(const config::Sources& sources, config::Loaded loaded) {
     spdlog::info("ready: {} workers, {} policies from {}", workers, loaded.settings.policies.size(),
                  loaded.file.empty() ? "the embedded defaults" : loaded.file);
     systemd::ready();
+    if (process.redis.enabled) {
+      directory.start([&process](const StoreDirectory::Entry& entry) {
+        for (Worker* worker : process.workers) {
+          worker->post([entry](Worker& self) { self.set_redis(entry.address, entry.password); });
+        }
+      });
+    }
     control.run();
+    directory.stop();  // posts no more to workers that end
   }
   spdlog::info("stopped");
   return EXIT_SUCCESS;

@@ -12,41 +12,52 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "daemon/breaker_board.h"
 #include "daemon/letter.h"
 #include "daemon/limits.h"
 #include "daemon/statistics.h"
 #include "engine/key_hash.h"
 #include "net/clock.h"
 #include "net/post_office.h"
+#include "net/redis_address.h"
 
 namespace toll::daemon {
 
 class Control;
+class StoreDirectory;
 class Worker;
 
 struct Process {
   Process(const config::Settings& loaded, uint32_t worker_count, net::Backend chosen,
           std::array<uint64_t, 2> hash_key)
       : server(loaded.server),
+        redis(loaded.redis),
         workers_count(worker_count),
         backend(chosen),
         hasher(hash_key),
-        post(worker_count, kAsksPerRouteMax) {
+        post(worker_count, kAsksPerRouteMax),
+        breakers(worker_count) {
     for (uint32_t i = 0; i < worker_count; ++i) {
       counters.push_back(std::make_unique<WorkerCounters>());
     }
   }
 
   const config::ServerSettings server;  // as at start: what of it may change needs a restart
+  const config::RedisSettings redis;    // likewise
   const uint32_t workers_count;
   const net::Backend backend;
   std::optional<gid_t> admin_group;  // set before the first worker starts
   const engine::KeyHasher hasher;
   net::Clock clock;  // adjusted by worker 0
   net::PostOffice<Letter> post;
+  BreakerBoard breakers;
   std::vector<std::unique_ptr<WorkerCounters>> counters;  // each written by its worker
   std::vector<Worker*> workers;                           // complete before the first turn
   Control* control = nullptr;
+  StoreDirectory* directory = nullptr;  // null: without Redis
+  net::RedisAddress redis_address;      // at start; no endpoint if its name is still to be resolved
+  std::string node;               // this daemon's name among the fleet: StoreNews::kSenderBytes
+  std::atomic<int64_t> hosts{1};  // alive, this one included; frozen while Redis is away
   const int64_t started_ns = net::monotonic_ns();
   std::atomic<bool> draining{false};
   std::atomic<bool> accepting_ended{false};  // nobody is handed over any more

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "daemon/version.h"
+#include "engine/breaker.h"
 
 namespace toll::daemon {
 namespace {
@@ -26,20 +27,43 @@ int64_t uptime_s(const Process& process) {
   return (net::monotonic_ns() - process.started_ns) / 1'000'000'000;
 }
 
+// The worst that any worker sees of Redis.
+struct StoreHealth {
+  bool up = true;                      // every worker's requests are answered by it
+  std::string_view state = "failing";  // what it is if not up
+  engine::BreakerState breaker;
+};
+
+StoreHealth store_health(const Process& process) {
+  StoreHealth health{.breaker = process.breakers.state()};
+  health.up = health.breaker == engine::BreakerState::kClosed;
+  for (const auto& counters : process.counters) {
+    if (counters->store_ready.get() != 0) continue;
+    health.up = false;
+    health.state = "away";
+  }
+  return health;
+}
+
 }  // namespace
 
 std::vector<std::string> health_fields(const Process& process, const engine::PolicyTable& table) {
   const auto active = std::count_if(table.policies().begin(), table.policies().end(),
                                     [](const engine::Policy& policy) { return policy.active; });
+  const StoreHealth store = store_health(process);
+  const std::string_view state = process.draining.load()              ? "draining"
+                                 : process.redis.enabled && !store.up ? "degraded"
+                                                                      : "ready";
   return {
-      process.draining.load() ? "draining" : "ready",
-      "redis=off",
-      "breaker=none",
+      std::string(state),
+      fmt::format("redis={}", process.redis.enabled ? store.up ? "up" : store.state : "off"),
+      fmt::format("breaker={}", process.redis.enabled ? to_string(store.breaker) : "none"),
       "journal=off",
       fmt::format("backend={}", net::to_string(process.backend)),
       fmt::format("workers={}", process.workers_count),
       fmt::format("clients={}", clients(process)),
       fmt::format("policies={}", active),
+      fmt::format("hosts={}", process.hosts.load()),
       fmt::format("uptime_s={}", uptime_s(process)),
   };
 }
@@ -61,6 +85,15 @@ std::vector<std::pair<std::string, std::string>> statistics(const Process& proce
       {"keys_expired", &WorkerCounters::expired},
       {"keys_evicted", &WorkerCounters::evicted},
       {"refused_for_memory", &WorkerCounters::full},
+      {"redis_calls", &WorkerCounters::store_calls},
+      {"redis_requests", &WorkerCounters::store_requests},
+      {"redis_errors", &WorkerCounters::store_errors},
+      {"redis_lost", &WorkerCounters::store_lost},
+      {"redis_away", &WorkerCounters::store_away},
+      {"redis_full", &WorkerCounters::store_full},
+      {"redis_poisoned", &WorkerCounters::store_poisoned},
+      {"redis_repaid", &WorkerCounters::store_repaid},
+      {"breaker_trips", &WorkerCounters::breaker_trips},
       {"turns", &WorkerCounters::turns},
       {"receives_starved", &WorkerCounters::starved},
       {"completion_overflows", &WorkerCounters::overflows},
@@ -74,6 +107,12 @@ std::vector<std::pair<std::string, std::string>> statistics(const Process& proce
   };
   for (const auto& [name, counter] : kSums) {
     rows.emplace_back(name, std::to_string(sum(process, counter)));
+  }
+  for (size_t source = 0; source < engine::kSources; ++source) {
+    uint64_t total = 0;
+    for (const auto& counters : process.counters) total += counters->by_source[source].get();
+    rows.emplace_back(fmt::format("source_{}", to_string(static_cast<engine::Source>(source))),
+                      std::to_string(total));
   }
   return rows;
 }

@@ -108,6 +108,10 @@ bool Session::replies_written() {
 
 bool Session::must_wait() {
   if (deferred_.waiting) return !replies_written();
+  if (alone_) {
+    if (!replies_written()) return true;
+    alone_ = false;
+  }
   if (in_flight_ >= kInFlightPerSessionMax) {
     worker_.decide_batch();
     write_replies();

@@ -99,8 +99,11 @@ class Session final : public net::StreamHandler {
   void ask_throttle(Framing framing, Request words);
   const engine::Policy* find_policy(Framing framing, std::string_view name, bool concurrency);
   bool id_ok(Framing framing, std::string_view id);
+  // Do the keys of a CHECK of several limits go to the store one behind the other?
+  bool of_one_lane(std::span<const engine::Policy* const> policies, Request terms);
   Ask* add_ask(Framing framing, Form form);
-  void send(Ask* ask, engine::Verb verb, uint16_t policy, std::string_view id);
+  // `policy` is null for CL.THROTTLE.
+  void send(Ask* ask, engine::Verb verb, const engine::Policy* policy, std::string_view id);
 
   // Answered here (daemon/admin_requests.cc, daemon/handshake.cc). REQUIRES: replies_written().
   bool answer_administration(const CommandInfo& info, ReplyWriter& reply, Request words);
@@ -131,6 +134,7 @@ class Session final : public net::StreamHandler {
   enum class Admin : uint8_t { kUnasked, kNo, kYes } admin_ = Admin::kUnasked;
   const uint64_t id_;
   bool waiting_ = false;  // with reading
+  bool alone_ = false;    // the last request must be answered before the next is taken
   bool ended_ = false;    // the client sends no more
   bool closing_ = false;  // we read no more
   bool closed_ = false;

@@ -4,9 +4,11 @@
 // threads see each counter somewhat late but never torn.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 
+#include "engine/types.h"
 #include "net/spsc_ring.h"
 
 namespace toll::daemon {
@@ -32,9 +34,21 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter allowed;
   Counter denied;
   Counter errors;
-  Counter forwarded;  // questions asked of another worker's shard
-  Counter doorbells;  // times another worker had to be woken
-  Counter stalls;     // times a session had to wait with reading
+  Counter forwarded;                                // questions asked of another worker's shard
+  Counter doorbells;                                // times another worker had to be woken
+  Counter stalls;                                   // times a session had to wait with reading
+  std::array<Counter, engine::kSources> by_source;  // decisions
+  // The store behind the shards.
+  Counter store_calls;     // batches sent
+  Counter store_requests;  // ... and the requests in them
+  Counter store_errors;    // errors that it answered
+  Counter store_lost;      // calls that got no reply
+  Counter store_away;      // requests that had to be answered without it
+  Counter store_full;      // ... because too many waited for it
+  Counter store_poisoned;  // ... because it holds something else under their key
+  Counter store_repaid;    // charges for what was used without it
+  Counter store_ready;     // 1: the link is made
+  Counter breaker_trips;
   // Copied from the shard and the loop once a turn.
   Counter keys;
   Counter key_bytes;

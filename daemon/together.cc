@@ -6,11 +6,18 @@
 // what can happen is that for the moment between charging and giving back, another request finds
 // less left than there will be. A lock over several cores would avoid that, at the price of every
 // request looking for it.
+//
+// Where the policies' keys are in the store, the whole check goes there as one step, by way of the
+// worker that owns its first key. What the store admitted is then noted by the shards, part by
+// part; what it could not answer is decided as the policies say, by the shards as above if need be.
 
 #include <algorithm>
 #include <array>
 
+#include "daemon/outage.h"
 #include "daemon/session.h"
+#include "daemon/speaker.h"
+#include "daemon/store.h"
 #include "daemon/worker.h"
 
 namespace toll::daemon {
@@ -18,6 +25,10 @@ namespace {
 
 using engine::Operation;
 using engine::Outcome;
+using engine::Source;
+
+// What a check that nobody could decide is told to wait, where the policy denies.
+constexpr int64_t kRefusedForUs = 1'000'000;
 
 Part& part_for(Together& together, uint32_t owner) {
   for (uint8_t i = 0; i < together.part_count; ++i) {
@@ -33,21 +44,6 @@ Part& part_for(Together& together, uint32_t owner) {
   return part;
 }
 
-// Of two operations of a refused check: the one that must be waited for longest.
-bool waits_longer(const Operation& a, const Operation& b) {
-  if ((a.outcome == Outcome::kRefused) != (b.outcome == Outcome::kRefused)) {
-    return a.outcome == Outcome::kRefused;
-  }
-  const auto wait = [](const Operation& operation) {
-    return operation.answer.retry_us == engine::kNever ? INT64_MAX : operation.answer.retry_us;
-  };
-  return wait(a) > wait(b);
-}
-
-bool leaves_less(const Operation& a, const Operation& b) {
-  return a.answer.remaining < b.answer.remaining;
-}
-
 }  // namespace
 
 Together* Worker::new_together(Ask* ask) {
@@ -55,18 +51,79 @@ Together* Worker::new_together(Ask* ask) {
   together->ask = ask;
   together->part_count = 0;
   together->parts_out = 0;
+  together->source = Source::kLocal;
   return together;
 }
 
 void Worker::ask(Together* together) {
-  for (uint8_t i = 0; i < together->operation_count; ++i) {
-    Part& part = part_for(*together, together->operations[i].key.owner(process_.workers_count));
+  decide_in_parts(*together, LetterKind::kPart);
+}
+
+void Worker::decide_in_parts(Together& together, LetterKind kind) {
+  for (uint8_t i = 0; i < together.operation_count; ++i) {
+    Part& part = part_for(together, together.operations[i].key.owner(process_.workers_count));
+    part.kind = kind;
     part.index[part.count] = i;
     ++part.count;
   }
-  together->parts_out = together->part_count;
-  const uint8_t parts = together->part_count;  // the last answer frees `together`
-  for (uint8_t i = 0; i < parts; ++i) send_part(together->parts[i]);
+  together.parts_out = together.part_count;
+  const uint8_t parts = together.part_count;  // the last answer frees `together`
+  for (uint8_t i = 0; i < parts; ++i) send_part(together.parts[i]);
+}
+
+// ---- by the store ----
+
+void Worker::ask_store(Together* together, int64_t deadline_us) {
+  together->ask->by_store = true;
+  together->ask->long_id = nullptr;
+  together->store.deadline_ns = turn_ns() + deadline_us * 1'000;
+  together->whole.kind = LetterKind::kWhole;
+  together->whole.together = together;
+  const uint32_t owner = together->operations[0].key.owner(process_.workers_count);
+  if (owner == index_) {
+    together->from = index_;
+    return store_->ask(*together);
+  }
+  counters_.forwarded.add();
+  process_.post.send(index_, owner, &together->whole);
+}
+
+void Worker::answer(Together& together) {
+  if (together.from == index_) {
+    whole_answered(together);
+  } else {
+    process_.post.reply(index_, together.from, &together.whole);
+  }
+}
+
+void Worker::whole_answered(Together& together) {
+  const std::span<Operation> operations =
+      std::span(together.operations).first(together.operation_count);
+  if (together.store.result == engine::StoreResult::kDecided) {
+    const bool admitted =
+        std::all_of(operations.begin(), operations.end(),
+                    [](const Operation& each) { return each.outcome == Outcome::kAdmitted; });
+    if (admitted) return decide_in_parts(together, LetterKind::kNote);
+    return finish(together);
+  }
+  // A policy that was removed meanwhile is for the shard to say.
+  const auto of_outage = [this](const Operation& operation) {
+    const engine::Policy* policy = policies_->find(operation.policy);
+    return policy == nullptr ? engine::OnOutage::kLocal : policy->spec.on_outage;
+  };
+  engine::OnOutage on_outage = of_outage(operations[0]);
+  for (const Operation& each : operations) {
+    on_outage = daemon::together(on_outage, of_outage(each));
+  }
+  if (on_outage == engine::OnOutage::kLocal) {
+    return decide_in_parts(together, LetterKind::kPart);
+  }
+  for (Operation& each : operations) {
+    const Source source = answer_without_store(each, policies_->find(each.policy), kRefusedForUs);
+    if (source != Source::kClosed) each.outcome = Outcome::kAdmitted;
+  }
+  together.source = on_outage == engine::OnOutage::kDeny ? Source::kClosed : Source::kOpen;
+  finish(together);
 }
 
 void Worker::send_part(Part& part) {
@@ -95,6 +152,12 @@ void Worker::decide_part(Part& part) {
     shard_->decide(operations, now());
     return;
   }
+  if (part.kind == LetterKind::kNote) {
+    for (Operation& operation : operations) operation.verb = engine::Verb::kNote;
+    shard_->decide(operations, now());
+    part.admitted = true;
+    return;
+  }
   part.decided_at = now();
   part.admitted = shard_->decide_together(operations, now());
   for (uint8_t i = 0; i < part.count; ++i) {
@@ -107,10 +170,10 @@ void Worker::part_answered(Part& part) {
   --together.parts_out;
   if (together.parts_out > 0) return;
   const std::span<Part> parts = std::span(together.parts).first(together.part_count);
-  const bool undone = part.kind == LetterKind::kUndo;
+  const bool settled = part.kind != LetterKind::kPart;
   const auto admitted =
       std::count_if(parts.begin(), parts.end(), [](const Part& each) { return each.admitted; });
-  if (undone || admitted == 0 || admitted == together.part_count) {
+  if (settled || admitted == 0 || admitted == together.part_count) {
     finish(together);
     return;
   }
@@ -127,19 +190,23 @@ void Worker::finish(Together& together) {
   const std::span<Operation> operations =
       std::span(together.operations).first(together.operation_count);
   const auto parts = std::span(together.parts).first(together.part_count);
+  // Without parts the store decided, or nobody did.
   const bool admitted =
-      std::all_of(parts.begin(), parts.end(), [](const Part& part) { return part.admitted; });
-  const auto failed = std::find_if(operations.begin(), operations.end(), [](const Operation& each) {
-    return each.outcome > Outcome::kDone;
-  });
-  auto speaker = failed;
-  if (failed == operations.end()) {
-    speaker = admitted ? std::min_element(operations.begin(), operations.end(), leaves_less)
-                       : std::min_element(operations.begin(), operations.end(), waits_longer);
+      parts.empty()
+          ? std::all_of(operations.begin(), operations.end(),
+                        [](const Operation& each) { return each.outcome == Outcome::kAdmitted; })
+          : std::all_of(parts.begin(), parts.end(), [](const Part& part) { return part.admitted; });
+  if (admitted && together.ask->by_store && together.source == Source::kLocal &&
+      !together.store.sent) {
+    for (uint8_t i = 0; i < together.operation_count; ++i) {
+      store_->note_dark(operations[i], together.ids[i]);
+    }
   }
+  const size_t speaker = speaker_of(operations, admitted);
   Ask& ask = *together.ask;
-  ask.operation = *speaker;
-  ask.position = static_cast<uint8_t>(speaker - operations.begin());
+  ask.operation = operations[speaker];
+  ask.source = together.source;
+  ask.position = static_cast<uint8_t>(speaker);
   togethers_.give(&together);
   ask.session->answered(ask);
 }

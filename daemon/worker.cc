@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 #include <sys/random.h>
 #include <unistd.h>
 #include <utility>
 
 #include "daemon/acceptor.h"
+#include "daemon/fleet.h"
 #include "daemon/session.h"
+#include "daemon/store.h"
 
 namespace toll::daemon {
 namespace {
@@ -20,6 +23,9 @@ constexpr int64_t kForeverNs = -1;
 // Waking a worker costs more than deciding a hundred requests. While there is more to do, what is
 // for a sleeper collects for so long, so that one ring serves more.
 constexpr int64_t kRingWithinNs = 20'000;
+
+// How long the end may take to say goodbye to Redis.
+constexpr int64_t kGoodbyeNs = 200 * kNsPerMs;
 
 constexpr size_t kSweepKeysPerTick = 8192;  // well under a millisecond
 
@@ -48,6 +54,12 @@ std::expected<void, std::string> Worker::open(std::shared_ptr<const engine::Poli
   loop_ = std::move(*loop);
   shard_ = std::make_unique<engine::Shard>(engine::Shard::Settings{
       .memory_bytes = process_.server.memory_bytes / process_.workers_count});
+  if (process_.redis.enabled) {
+    store_ = std::make_unique<Store>(*this, process_.redis, random_bits());
+    if (index_ == 0) {
+      fleet_ = std::make_unique<Fleet>(*this, process_.redis, process_.node, random_bits());
+    }
+  }
   adopt(std::move(table));
   ticket_salt_ = random_bits();
   next_tick_ns_ = net::monotonic_ns() + kTickNs;
@@ -61,7 +73,21 @@ void Worker::listen(int listener) {
 
 void Worker::run() {
   if (acceptor_ != nullptr) acceptor_->start();
+  if (store_ != nullptr) store_->start();
+  if (fleet_ != nullptr) fleet_->start();
   while (running_) turn();
+  if (store_ != nullptr) part_from_store();
+}
+
+void Worker::part_from_store() {
+  store_->stop(turn_ns());
+  if (fleet_ != nullptr) fleet_->stop();
+  const int64_t until_ns = net::monotonic_ns() + kGoodbyeNs;
+  while (!store_->stopped() || (fleet_ != nullptr && !fleet_->stopped())) {
+    store_->pump();
+    if (net::monotonic_ns() > until_ns) store_->cut();
+    run_loop(kNsPerMs);
+  }
 }
 
 void Worker::turn() {
@@ -73,6 +99,11 @@ void Worker::turn() {
     for (const auto& session : sessions_) touch(*session);
   }
   decide_batch();
+  if (store_ != nullptr) {
+    store_->pump();
+    if (fleet_ != nullptr) fleet_->pump(turn_ns());
+    decide_batch();  // what the store could not answer
+  }
   settle_sessions();
   if (net::monotonic_ns() >= next_tick_ns_) tick();
   publish_counters();
@@ -80,7 +111,6 @@ void Worker::turn() {
   process_.post.deliver(index_);
   if (!owed && process_.post.owes_rings(index_)) ring_by_ns_ = net::monotonic_ns() + kRingWithinNs;
   wait_for_events();
-  now_us_ = 0;
 }
 
 // The turn's one entry into the kernel; one more if others would have to be woken first. Only a
@@ -91,7 +121,7 @@ void Worker::wait_for_events() {
   if (process_.post.owes_rings(index_)) {
     if (!more_to_do) {
       const uint64_t events = loop_->stats().events;
-      loop_->run_once(0);
+      run_loop(0);
       more_to_do = loop_->stats().events != events || process_.post.has_mail(index_);
     }
     if (!more_to_do || net::monotonic_ns() >= ring_by_ns_) {
@@ -102,8 +132,15 @@ void Worker::wait_for_events() {
   if (timeout_ns != 0 && (!process_.post.may_sleep(index_) || tasks_pending_.load())) {
     timeout_ns = 0;
   }
-  loop_->run_once(timeout_ns);
+  run_loop(timeout_ns);
   process_.post.awake(index_);
+}
+
+// The handlers run at a time of their own: that of before the sleep is long past.
+void Worker::run_loop(int64_t timeout_ns) {
+  now_us_ = 0;
+  turn_ns_ = 0;
+  loop_->run_once(timeout_ns);
 }
 
 engine::TimeUs Worker::now() {
@@ -111,12 +148,21 @@ engine::TimeUs Worker::now() {
   return now_us_;
 }
 
+int64_t Worker::turn_ns() {
+  if (turn_ns_ == 0) turn_ns_ = net::monotonic_ns();
+  return turn_ns_;
+}
+
 int64_t Worker::sleep_ns() const {
   if (!running_ || batch_size_ > 0 || !touched_.empty() || !waiting_for_room_.empty()) return 0;
   if (draining_) return kDrainTurnNs;
   // Nothing to look after: no reason to wake before something comes.
-  if (counters_.keys.get() == 0 && counters_.requests.get() == requests_at_tick_) return kForeverNs;
-  return std::max<int64_t>(next_tick_ns_ - net::monotonic_ns(), 0);
+  const bool idle = counters_.keys.get() == 0 && counters_.requests.get() == requests_at_tick_;
+  int64_t due_ns = idle ? INT64_MAX : next_tick_ns_;
+  if (store_ != nullptr) due_ns = std::min(due_ns, store_->next_due_ns());
+  if (fleet_ != nullptr) due_ns = std::min(due_ns, fleet_->next_due_ns());
+  if (due_ns == INT64_MAX) return kForeverNs;
+  return std::max<int64_t>(due_ns - net::monotonic_ns(), 0);
 }
 
 void Worker::tick() {
@@ -155,19 +201,31 @@ void Worker::collect_mail() {
 
 void Worker::serve(uint32_t from, Letter* letter) {
   switch (letter->kind) {
-    case LetterKind::kAsk:
-      if (batch_size_ == kBatchMax) decide_batch();
-      batch_[batch_size_] = {static_cast<Ask*>(letter), from};
-      ++batch_size_;
-      return;
+    case LetterKind::kAsk: {
+      Ask& ask = *static_cast<Ask*>(letter);
+      if (ask.by_store) {
+        ask.from = from;
+        return store_->ask(ask);
+      }
+      return collect(ask, from);
+    }
+    case LetterKind::kWhole: {
+      Together& together = *static_cast<Part*>(letter)->together;
+      together.from = from;
+      return store_->ask(together);
+    }
     case LetterKind::kPart:
     case LetterKind::kUndo:
+    case LetterKind::kNote:
       decide_batch();  // what came before is decided before
       decide_part(*static_cast<Part*>(letter));
       break;
     case LetterKind::kConnection:
       add_session(static_cast<Connection*>(letter)->fd);
       break;
+    case LetterKind::kRepayment:
+      assert(false);  // never sent
+      return;
   }
   process_.post.reply(index_, from, letter);
 }
@@ -181,10 +239,17 @@ void Worker::answered(Letter* letter) {
     }
     case LetterKind::kPart:
     case LetterKind::kUndo:
+    case LetterKind::kNote:
       part_answered(*static_cast<Part*>(letter));
+      return;
+    case LetterKind::kWhole:
+      whole_answered(*static_cast<Part*>(letter)->together);
       return;
     case LetterKind::kConnection:
       connections_.give(static_cast<Connection*>(letter));
+      return;
+    case LetterKind::kRepayment:
+      assert(false);
       return;
   }
 }
@@ -211,8 +276,28 @@ void Worker::run_tasks() {
 
 void Worker::adopt(std::shared_ptr<const engine::PolicyTable> table) {
   decide_batch();
-  shard_->adopt(table);
+  shard_->adopt(table, hosts_);
+  if (store_ != nullptr) store_->adopt(table);
   policies_ = std::move(table);
+}
+
+void Worker::share_with(uint32_t hosts) {
+  if (hosts == hosts_) return;
+  decide_batch();
+  hosts_ = hosts;
+  shard_->adopt(policies_, hosts_);
+}
+
+void Worker::set_redis(const net::RedisAddress& address, const std::string& password) {
+  store_->set_address(address);
+  store_->set_password(password);
+  if (fleet_ == nullptr) return;
+  fleet_->set_address(address);
+  fleet_->set_password(password);
+}
+
+void Worker::for_all_workers(const std::function<void(Worker&)>& task) {
+  for (Worker* worker : process_.workers) worker->post(task);
 }
 
 // ---- questions ----
@@ -233,11 +318,32 @@ Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
   ask->framing = framing;
   ask->form = form;
   ask->ready = false;
+  ask->by_store = false;
+  ask->source = engine::Source::kLocal;
   return ask;
 }
 
 void Worker::release(Ask* ask) {
+  if (ask->by_store && ask->long_id != nullptr) long_ids_.give(ask->long_id);
   asks_.give(ask);
+}
+
+bool Worker::by_store(const engine::Policy* policy) const {
+  return store_ != nullptr && (policy == nullptr || policy->spec.mode != engine::Mode::kLocal);
+}
+
+bool Worker::same_lane(const engine::KeyHash& a, const engine::KeyHash& b) const {
+  return a.owner(process_.workers_count) == b.owner(process_.workers_count) &&
+         store_->lane_of(a) == store_->lane_of(b);
+}
+
+void Worker::send_by_store(Ask& ask, std::string_view id, int64_t deadline_us) {
+  ask.by_store = true;
+  ask.long_id = id.size() <= Ask::kShortIdMax ? nullptr : long_ids_.take();
+  char* bytes = ask.long_id == nullptr ? ask.short_id.data() : ask.long_id->bytes.data();
+  std::memcpy(bytes, id.data(), id.size());
+  ask.id = {bytes, id.size()};
+  ask.store.deadline_ns = turn_ns() + deadline_us * 1'000;
 }
 
 void Worker::ask(Ask* ask) {
@@ -247,9 +353,33 @@ void Worker::ask(Ask* ask) {
     process_.post.send(index_, owner, ask);
     return;
   }
+  if (ask->by_store) {
+    ask->from = index_;
+    return store_->ask(*ask);
+  }
+  collect(*ask, index_);
+}
+
+void Worker::collect(Ask& ask, uint32_t from) {
   if (batch_size_ == kBatchMax) decide_batch();
-  batch_[batch_size_] = {ask, index_};
+  batch_[batch_size_] = {&ask, from};
   ++batch_size_;
+}
+
+void Worker::decide_here(Ask& ask) {
+  collect(ask, ask.from);
+}
+
+void Worker::answer(Ask& ask) {
+  if (ask.from == index_) {
+    ask.session->answered(ask);
+  } else {
+    process_.post.reply(index_, ask.from, &ask);
+  }
+}
+
+void Worker::decide_for_store(std::span<engine::Operation> notes) {
+  if (!notes.empty()) shard_->decide(notes, now());
 }
 
 void Worker::decide_batch() {
@@ -259,6 +389,7 @@ void Worker::decide_batch() {
   shard_->decide(std::span<engine::Operation* const>(operations_.data(), size), now());
   for (size_t i = 0; i < size; ++i) {
     const Collected& collected = batch_[i];
+    if (collected.ask->by_store) store_->decided_here(*collected.ask);
     if (collected.from == index_) {
       collected.ask->session->answered(*collected.ask);
     } else {

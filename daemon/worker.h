@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,14 @@
 #include "engine/shard.h"
 #include "net/loop.h"
 #include "net/output_buffer.h"
+#include "net/redis_address.h"
 
 namespace toll::daemon {
 
 class Acceptor;
+class Fleet;
 class Session;
+class Store;
 
 class Worker {
  public:
@@ -52,6 +56,11 @@ class Worker {
   void drain();           // stop accepting; close each session once what it sent has been answered
   void abort_sessions();  // close them as they are
   void stop() { running_ = false; }
+  void set_redis(const net::RedisAddress& address, const std::string& password);
+  // `hosts` are alive: this one's share of each limit is that part of it.
+  void share_with(uint32_t hosts);
+  // Runs `task` on each worker's thread, soon. As post().
+  void for_all_workers(const std::function<void(Worker&)>& task);
 
   // For sessions.
   Process& process() { return process_; }
@@ -69,6 +78,12 @@ class Worker {
   // REQUIRES: has_room() was true before this request.
   Ask* new_ask(Session& session, Framing framing, Form form);
   void release(Ask* ask);
+  // Are the policy's keys in the store? `policy` is null for CL.THROTTLE, whose are.
+  bool by_store(const engine::Policy* policy) const;
+  // Does the store decide these two keys' requests in the order in which it is asked?
+  bool same_lane(const engine::KeyHash& a, const engine::KeyHash& b) const;
+  // Makes the ask one for the store: keeps the id, and how long an answer may take.
+  void send_by_store(Ask& ask, std::string_view id, int64_t deadline_us);
   Together* new_together(Ask* ask);
   bool has_together() const { return togethers_.room() > 0; }
   // A number for a ticket that no other has, on this host or another.
@@ -77,8 +92,19 @@ class Worker {
   // Sends a question to the shard that owns its key. Its answer comes to its session.
   void ask(Ask* ask);
   void ask(Together* together);
+  // The same for policies whose keys are in the store, by way of the owner of the first key.
+  void ask_store(Together* together, int64_t deadline_us);
   // Decides what has collected for this worker's own shard.
   void decide_batch();
+
+  // For the store.
+  engine::TimeUs now();                    // read once a turn
+  int64_t turn_ns();                       // the same of the monotonic clock
+  Store* store() { return store_.get(); }  // null: without Redis
+  void answer(Ask& ask);
+  void answer(Together& together);
+  void decide_here(Ask& ask);  // in the store's place; its answer goes to who asked
+  void decide_for_store(std::span<engine::Operation> notes);
 
   // The session's settle() is called before the turn ends.
   void touch(Session& session);
@@ -91,8 +117,10 @@ class Worker {
 
  private:
   void turn();
+  void part_from_store();
+  void collect(Ask& ask, uint32_t from);
   void wait_for_events();
-  engine::TimeUs now();
+  void run_loop(int64_t timeout_ns);
   void collect_mail();
   void run_tasks();
   void serve(uint32_t from, Letter* letter);
@@ -100,6 +128,8 @@ class Worker {
   void decide_part(Part& part);
   void send_part(Part& part);
   void part_answered(Part& part);
+  void whole_answered(Together& together);
+  void decide_in_parts(Together& together, LetterKind kind);
   void finish(Together& together);
   void settle_sessions();
   void tick();
@@ -113,10 +143,13 @@ class Worker {
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<engine::Shard> shard_;
   std::shared_ptr<const engine::PolicyTable> policies_;
+  uint32_t hosts_ = 1;
   net::ChunkPool chunks_;
   InputPool inputs_;
   Words words_;
   std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Fleet> fleet_;  // on worker 0
 
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<Session*> touched_;
@@ -124,6 +157,7 @@ class Worker {
   std::vector<Session*> waiting_for_room_;
 
   LetterPool<Ask> asks_{kAsksPerWorkerMax};
+  LetterPool<LongId> long_ids_{kAsksPerWorkerMax};
   LetterPool<Connection> connections_{kAsksPerRouteMax};
   LetterPool<Together> togethers_{kTogethersPerWorkerMax};
 
@@ -137,6 +171,7 @@ class Worker {
   size_t batch_size_ = 0;
 
   engine::TimeUs now_us_ = 0;  // 0: not yet read in this turn
+  int64_t turn_ns_ = 0;        // likewise
   int64_t next_tick_ns_ = 0;
   int64_t ring_by_ns_ = 0;  // when those who sleep over our mail must be woken at the latest
   uint64_t requests_at_tick_ = 0;

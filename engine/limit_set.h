@@ -65,10 +65,33 @@ class LimitSet {
     for (size_t i = 0; i < size(); ++i) {
       if constexpr (kTickets) {
         A::acquire(store_, limits_[i], states_[i], now_, units, ttl_us, ticket);
-      } else if constexpr (kHasEntries<A>) {
-        A::charge(store_, limits_[i], states_[i], now_, units);
       } else {
-        A::charge(limits_[i], states_[i], now_, units);
+        charge(i, units);
+      }
+    }
+  }
+
+  // Whether use_up() would change anything.
+  bool can_use(int64_t units) const {
+    if constexpr (kTickets) {
+      return admits(units);
+    } else {
+      for (size_t i = 0; i < size(); ++i) {
+        if (A::remaining(limits_[i], states_[i], now_) > 0) return true;
+      }
+      return false;
+    }
+  }
+
+  // Uses `units` of each limit, or what is left of it. REQUIRES: as charge(); for tickets
+  // can_use().
+  void use_up(int64_t units, [[maybe_unused]] int64_t ttl_us, [[maybe_unused]] uint64_t ticket) {
+    for (size_t i = 0; i < size(); ++i) {
+      if constexpr (kTickets) {
+        A::acquire(store_, limits_[i], states_[i], now_, units, ttl_us, ticket);
+      } else {
+        const int64_t left = A::remaining(limits_[i], states_[i], now_);
+        if (left > 0) charge(i, std::min(units, left));
       }
     }
   }
@@ -129,6 +152,14 @@ class LimitSet {
 
  private:
   static constexpr bool kBursts = std::is_same_v<A, Gcra> || std::is_same_v<A, TokenBucket>;
+
+  void charge(size_t i, int64_t units) {
+    if constexpr (kHasEntries<A>) {
+      A::charge(store_, limits_[i], states_[i], now_, units);
+    } else {
+      A::charge(limits_[i], states_[i], now_, units);
+    }
+  }
 
   void refund(size_t i, int64_t units) {
     if constexpr (kHasEntries<A>) {

@@ -23,6 +23,8 @@ inline constexpr int64_t kLimitCountMax = kUnitsMax;
 // word.
 inline constexpr int64_t kEntryUnitsMax = (int64_t{1} << 20) - 1;
 inline constexpr int64_t kSlidingLogCountMax = 100'000;
+// How far CHARGE may run a sliding log into debt: in Redis each unit of it is a member of a set.
+inline constexpr int64_t kSlidingLogDebtMax = 100'000;
 inline constexpr int64_t kConcurrencyLimitMax = 65'536;
 
 inline constexpr int64_t kWindowMinUs = 1'000;                          // 1 ms
@@ -57,7 +59,7 @@ inline constexpr uint32_t kWarmSeconds = 5;
 inline constexpr uint16_t kThrottlePolicy = UINT16_MAX;
 
 static_assert(kPoliciesMax < kThrottlePolicy);
-static_assert(kSlidingLogCountMax <= kEntryUnitsMax);
+static_assert(kSlidingLogCountMax + kSlidingLogDebtMax <= kEntryUnitsMax);
 static_assert(kConcurrencyLimitMax <= kEntryUnitsMax);
 
 }  // namespace toll::engine

@@ -12,6 +12,10 @@ namespace {
 // Keys fetched side by side: few enough that what was fetched first is still there when it is used.
 constexpr size_t kPrefetchedTogether = 64;
 
+Rules throttle_rules(const Operation& op) {
+  return {kThrottlePolicy, 0, Algorithm::kGcra, {op.throttle, 1}};
+}
+
 }  // namespace
 
 bool goes_with(Verb verb, Algorithm algorithm) {
@@ -20,6 +24,7 @@ bool goes_with(Verb verb, Algorithm algorithm) {
     case Verb::kRefund:
     case Verb::kUndo:
     case Verb::kCharge:
+    case Verb::kRepay:
       return algorithm != Algorithm::kConcurrency;
     case Verb::kAcquire:
     case Verb::kRelease:
@@ -27,6 +32,7 @@ bool goes_with(Verb verb, Algorithm algorithm) {
     case Verb::kPeek:
     case Verb::kReset:
     case Verb::kThrottle:
+    case Verb::kNote:
       return true;
   }
   return false;
@@ -35,8 +41,8 @@ bool goes_with(Verb verb, Algorithm algorithm) {
 Shard::Shard(Settings settings) : impl_(std::make_unique<Impl>(settings, stats_)) {}
 Shard::~Shard() = default;
 
-void Shard::adopt(const std::shared_ptr<const PolicyTable>& table) {
-  impl_->adopt(*table);
+void Shard::adopt(const std::shared_ptr<const PolicyTable>& table, uint32_t hosts) {
+  impl_->adopt(*table, hosts);
 }
 
 void Shard::decide(std::span<Operation* const> batch, TimeUs now) {
@@ -83,12 +89,12 @@ void Shard::Impl::decide(std::span<Operation* const> batch, TimeUs now) {
 
 void Shard::Impl::decide_one(Operation& op, TimeUs now) {
   op.answer = {};
-  if (op.verb == Verb::kThrottle) {
-    const Rules rules{kThrottlePolicy, 0, Algorithm::kGcra, {op.throttle, 1}};
-    return decide_by(rules, op, now);
-  }
+  if (op.verb == Verb::kThrottle) return decide_by(throttle_rules(op), op, now);
   const Rules* rules = rule_book_.current(op.policy);
   if (rules == nullptr) {
+    if (op.verb == Verb::kNote && op.policy == kThrottlePolicy) {
+      return decide_by(throttle_rules(op), op, now);
+    }
     op.outcome = Outcome::kNoPolicy;
   } else if (!goes_with(op.verb, rules->algorithm)) {
     op.outcome = Outcome::kUnfit;
@@ -117,8 +123,11 @@ void Shard::Impl::decide_by(const Rules& rules, Operation& op, TimeUs now) {
       case Verb::kUndo:
       case Verb::kRelease:
         return give_back(set, op, block, now);
+      case Verb::kNote:
+        return note(set, rules, op, block, now);
       case Verb::kPeek:
       case Verb::kReset:
+      case Verb::kRepay:
         break;
     }
     op.outcome = Outcome::kDone;
@@ -149,24 +158,49 @@ void Shard::Impl::admit(Set& set, const Rules& rules, Operation& op, BlockHandle
 
 template <typename Set>
 void Shard::Impl::use(Set& set, const Rules& rules, Operation& op, BlockHandle block, TimeUs now) {
-  const bool is_new = block == kNoBlock;
-  if (is_new) {
-    block = keys_.create(op.key, rules, now);
-    if (block == kNoBlock) return refuse_for_memory(op);
-  }
+  block = make_ready(set, rules, op, block, now);
+  if (block == kNoBlock) return refuse_for_memory(op);
   KeyHeader& key = keys_.header(block);
-  if constexpr (Set::kEntries) {
-    set.save(key);
-    if (!make_room_beside(op.key, block, set.size(), now)) {
-      if (is_new) keys_.erase(op.key.tag, block);
-      return refuse_for_memory(op);
-    }
-  }
   set.charge(op.units, op.ttl_us, op.ticket);
   op.outcome = op.verb == Verb::kCharge ? Outcome::kDone : Outcome::kAdmitted;
   op.answer = set.describe();
   set.save(key);
   note_use(key, set, op.answer, now);
+}
+
+template <typename Set>
+void Shard::Impl::note(Set& set, const Rules& rules, Operation& op, BlockHandle block, TimeUs now) {
+  assert(op.units > 0 && op.units <= kUnitsMax);
+  op.outcome = Outcome::kDone;
+  const BlockHandle ready =
+      set.can_use(op.units) ? make_ready(set, rules, op, block, now) : kNoBlock;
+  if (ready != kNoBlock) {
+    block = ready;
+    set.use_up(op.units, op.ttl_us, op.ticket);
+  }
+  op.answer = set.describe();
+  if (block == kNoBlock) return;
+  KeyHeader& key = keys_.header(block);
+  set.save(key);
+  note_use(key, set, op.answer, now);
+}
+
+template <typename Set>
+BlockHandle Shard::Impl::make_ready(const Set& set, const Rules& rules, const Operation& op,
+                                    BlockHandle block, TimeUs now) {
+  const bool is_new = block == kNoBlock;
+  if (is_new) {
+    block = keys_.create(op.key, rules, now);
+    if (block == kNoBlock) return kNoBlock;
+  }
+  if constexpr (Set::kEntries) {
+    set.save(keys_.header(block));
+    if (!make_room_beside(op.key, block, set.size(), now)) {
+      if (is_new) keys_.erase(op.key.tag, block);
+      return kNoBlock;
+    }
+  }
+  return block;
 }
 
 template <typename Set>
@@ -200,6 +234,10 @@ void Shard::Impl::reset(const Rules& rules, Operation& op, TimeUs now) {
 }
 
 void Shard::Impl::refuse_for_memory(Operation& op) {
+  if (op.verb == Verb::kNote || op.verb == Verb::kRepay) {
+    op.outcome = Outcome::kDone;
+    return;
+  }
   op.outcome = Outcome::kFull;
   ++stats_.full;
 }

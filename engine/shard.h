@@ -35,15 +35,23 @@ enum class Verb : uint8_t {
   kAcquire,   // concurrency: take a ticket
   kRelease,   // concurrency: return one; an unknown or lapsed ticket is not an error
   kThrottle,  // CL.THROTTLE: gcra with the limit carried by the request; 0 units only look
+  // Count what the store decided: use, but never past the limit. A limit that has less left is used
+  // up, a ticket is taken if it fits. Never refused; left out in silence where a new key finds no
+  // memory. Also for CL.THROTTLE, with kThrottlePolicy and `throttle`.
+  kNote,
+  // For the store only: charge it for what was used while it was away. A shard, which counted that
+  // at the time, answers kDone and does nothing.
+  kRepay,
 };
 
 enum class Outcome : uint8_t {
-  kAdmitted,  // kCheck, kAcquire, kThrottle: yes
-  kRefused,   // ... no, and nothing was charged
-  kDone,      // the other verbs
-  kNoPolicy,  // the policy is not in this shard's table (it was removed meanwhile)
-  kUnfit,     // this verb does not go with the policy's algorithm
-  kFull,      // no memory left for a new key, or for one more entry or ticket; nothing was done
+  kAdmitted,     // kCheck, kAcquire, kThrottle: yes
+  kRefused,      // ... no, and nothing was charged
+  kDone,         // the other verbs
+  kNoPolicy,     // the policy is not in this shard's table (it was removed meanwhile)
+  kUnfit,        // this verb does not go with the policy's algorithm
+  kFull,         // no memory left for a new key, or for one more entry or ticket; nothing was done
+  kUnavailable,  // never a shard's: the store is needed and away, and nobody may answer without it
 };
 
 // One question to a shard, and its answer. Owned by the caller; not kept after the call. What is
@@ -55,11 +63,11 @@ struct Operation {
   uint16_t policy = 0;  // not for kThrottle
   int64_t units = 1;    // 1..kUnitsMax; kThrottle: 0..kUnitsMax
   union {
-    int64_t ttl_us = 0;  // kAcquire: the ticket's life; 0 is the policy's
+    int64_t ttl_us = 0;  // kAcquire, kNote: the ticket's life; 0 is the policy's
     TimeUs charged_at;   // kUndo: the time of the check
   };
-  uint64_t ticket = 0;  // kAcquire: the new ticket's number, unique, not 0; kRelease: which
-  const Limit* throttle = nullptr;  // kThrottle: the limit, of make_limit() and without fault
+  uint64_t ticket = 0;  // kAcquire, kNote: the new ticket's number, unique, not 0; kRelease: which
+  const Limit* throttle = nullptr;  // CL.THROTTLE: the limit, of make_limit() and without fault
 
   // Out.
   Answer answer;  // of the limit with the least remaining or, refused, of the longest wait
@@ -77,9 +85,11 @@ class Shard {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  // From now on decide by `table`. Counts stay; a key's state is fitted on its next touch.
-  // Copies what it needs of the table, which must be built from the one adopted before.
-  void adopt(const std::shared_ptr<const PolicyTable>& table);
+  // From now on decide by `table`, as one of `hosts` that share its limits: what is not of
+  // Mode::kLocal is decided by its limits divided by their number. Counts stay; a key's state is
+  // fitted on its next touch. Copies what it needs of the table, which must be the one adopted
+  // before or built from it. REQUIRES: hosts > 0. CL.THROTTLE's limits are decided by as they come.
+  void adopt(const std::shared_ptr<const PolicyTable>& table, uint32_t hosts = 1);
 
   // Decides the operations one after the other, in order. Prefetches over the batch, so hand in
   // what a turn of the loop collected, not one at a time. Allocates only when keys are added.

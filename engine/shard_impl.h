@@ -22,7 +22,7 @@ class Shard::Impl {
  public:
   Impl(Settings settings, ShardStats& stats);
 
-  void adopt(const PolicyTable& table) { rule_book_.adopt(table); }
+  void adopt(const PolicyTable& table, uint32_t hosts) { rule_book_.adopt(table, hosts); }
   void decide(std::span<Operation* const> batch, TimeUs now);
   bool decide_together(std::span<Operation> group, TimeUs now);
   void sweep(TimeUs now, size_t keys_max) { keys_.sweep(now, keys_max); }
@@ -44,6 +44,13 @@ class Shard::Impl {
   void admit(Set& set, const Rules& rules, Operation& op, BlockHandle block, TimeUs now);
   template <typename Set>
   void use(Set& set, const Rules& rules, Operation& op, BlockHandle block, TimeUs now);
+  template <typename Set>
+  void note(Set& set, const Rules& rules, Operation& op, BlockHandle block, TimeUs now);
+  // The key's block, created if `block` is none, with room for what charging `set` hangs from it.
+  // kNoBlock: no memory for that.
+  template <typename Set>
+  BlockHandle make_ready(const Set& set, const Rules& rules, const Operation& op, BlockHandle block,
+                         TimeUs now);
   template <typename Set>
   void give_back(Set& set, Operation& op, BlockHandle block, TimeUs now);
   void reset(const Rules& rules, Operation& op, TimeUs now);

@@ -11,8 +11,8 @@ namespace {
 constexpr uint32_t kUnitsBits = 20;
 static_assert(kEntryUnitsMax == (int64_t{1} << kUnitsBits) - 1);
 static_assert(kTimeMaxUs / kUsPerMs < int64_t{1} << (64 - kUnitsBits));
-// A log's length fits the queue's counter.
-static_assert(kSlidingLogCountMax + kEntryUnitsMax < 1 << 30);
+// All that a log can hold fits one entry, and its length the queue's counter.
+static_assert(kSlidingLogCountMax + kSlidingLogDebtMax <= kEntryUnitsMax);
 
 uint64_t entry_of(int64_t at_ms, int64_t units) {
   assert(at_ms >= 0 && units > 0 && units <= kEntryUnitsMax);
@@ -60,23 +60,17 @@ bool SlidingLog::admits(const Limit& limit, const State& state, TimeUs, int64_t 
 
 void SlidingLog::charge(BlockStore& store, const Limit& limit, State& state, TimeUs now,
                         int64_t units) {
-  const int64_t room = limit.count + kEntryUnitsMax - int64_t{state.used};
+  const int64_t room = limit.count + kSlidingLogDebtMax - int64_t{state.used};
   units = std::min(units, std::max(room, int64_t{0}));
+  if (units == 0) return;
   state.used += static_cast<uint32_t>(units);
 
   const int64_t at_ms = effective_ms(store, state, now);
   if (!state.entries.empty() && ms_of(state.entries.back(store)) == at_ms) {
-    uint64_t& newest = state.entries.back(store);
-    const int64_t merged = std::min(units, kEntryUnitsMax - units_of(newest));
-    newest += static_cast<uint64_t>(merged);
-    units -= merged;
-  }
-  // At most two entries, and so at most one more block, because of the bound on what is used.
-  static_assert(kSlidingLogCountMax <= kEntryUnitsMax);
-  while (units > 0) {
-    const int64_t part = std::min(units, kEntryUnitsMax);
-    state.entries.push_back(store, entry_of(at_ms, part));
-    units -= part;
+    assert(units_of(state.entries.back(store)) + units <= kEntryUnitsMax);
+    state.entries.back(store) += static_cast<uint64_t>(units);
+  } else {
+    state.entries.push_back(store, entry_of(at_ms, units));
   }
 }
 

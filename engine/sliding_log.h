@@ -6,9 +6,9 @@
 // one more argument, and promise the same. A clock that steps back decides as at the newest entry's
 // time until it has caught up. All that happens in one millisecond is one entry.
 //
-// CHARGE may run into debt by kEntryUnitsMax units and no further, less than for other algorithms,
-// because each unit may be an entry. So a key's log is bounded by count + kEntryUnitsMax entries,
-// four to a block.
+// CHARGE may run into debt by kSlidingLogDebtMax units and no further, less than for other
+// algorithms, because each unit may be an entry, and is one in Redis. So a key's log is bounded by
+// count + kSlidingLogDebtMax entries, four to a block.
 //
 // A request of one unit costs the same however long the log; a refused one of many units walks over
 // as many of the oldest entries as it must wait for. Touched by the shard's thread alone.

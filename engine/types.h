@@ -3,6 +3,7 @@
 // Plain values, owned by whoever holds them; nothing here allocates, locks or reads a clock.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -17,6 +18,7 @@ inline constexpr int64_t kNever = -1;  // as a wait: the request can never be ad
 
 // Who decided; the names are PROTOCOL's.
 enum class Source : uint8_t { kRedis, kLease, kCache, kLocal, kOpen, kClosed };
+inline constexpr size_t kSources = 6;
 
 constexpr std::string_view to_string(Source source) {
   switch (source) {

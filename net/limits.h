@@ -25,6 +25,27 @@ inline constexpr int64_t kAcceptPauseNs = 10'000'000;
 // Receive buffers of one ring: their ids are 15 bits wide.
 inline constexpr uint32_t kReceiveBuffersMax = 32768;
 
+// What one reply of Redis may be: arrays in arrays, elements in all of them together, bytes of one
+// string, of one line (a status, an error, a number) and of all strings together. Past it the
+// connection is given up.
+inline constexpr uint32_t kRedisDepthMax = 7;
+inline constexpr uint32_t kRedisElementsMax = 64 * 1024;
+inline constexpr size_t kRedisStringMax = size_t{4} << 20;
+inline constexpr size_t kRedisLineMax = size_t{64} << 10;
+inline constexpr size_t kRedisReplyMax = size_t{16} << 20;
+
+// Addresses kept of one name; and what is told of an error that Redis sent.
+inline constexpr size_t kRedisEndpointsMax = 16;
+inline constexpr size_t kRedisErrorTextMax = 160;
+
+// A connection to Redis over TCP that nothing comes back on: how long sent bytes may stay
+// unacknowledged, and when the kernel asks whether an idle peer is still there.
+inline constexpr uint32_t kRedisUserTimeoutMs = 3000;
+inline constexpr int kRedisKeepIdleS = 5;
+inline constexpr int kRedisKeepIntervalS = 1;
+inline constexpr int kRedisKeepCount = 3;
+
+static_assert(kRedisLineMax <= kRedisStringMax && kRedisStringMax <= kRedisReplyMax);
 static_assert(kOutputPieceMax <= kOutputChunkBytes / 4);
 
 }  // namespace toll::net

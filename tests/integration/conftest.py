@@ -17,6 +17,9 @@ import pytest
 from support import binaries
 from support.backends import backends, shape_name, shapes
 from support.daemon import Daemon
+from support.proxy import Proxy
+from support.redis_server import RedisServer
+from support.scripted_redis import ScriptedRedis
 
 BOUND_SECONDS = 30
 
@@ -91,6 +94,55 @@ def place():
     """An empty directory with a path short enough for a socket's."""
     with tempfile.TemporaryDirectory(prefix="toll-") as name:
         yield pathlib.Path(name)
+
+
+def _redis_factory():
+    started = []
+
+    def start(**options):
+        one = RedisServer(**options)
+        started.append(one)
+        return one.start()
+
+    try:
+        yield start
+    finally:
+        for one in started:
+            one.cleanup()
+
+
+@pytest.fixture
+def redis_servers():
+    """Starts Redis servers, each of them empty."""
+    yield from _redis_factory()
+
+
+@pytest.fixture(scope="module")
+def shared_redis_servers():
+    """The same for a whole file."""
+    yield from _redis_factory()
+
+
+@pytest.fixture(name="redis")
+def _redis(redis_servers):
+    """A Redis of this test's own."""
+    return redis_servers()
+
+
+@pytest.fixture
+def proxy(redis, place):
+    """Between a daemon and `redis`."""
+    one = Proxy(place / "p.sock", redis.socket)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def scripted(redis, place):
+    """In front of `redis`, to answer in its place."""
+    one = ScriptedRedis(place / "s.sock", redis.socket)
+    yield one
+    one.close()
 
 
 @pytest.fixture(params=shapes(), ids=shape_name)

@@ -15,6 +15,8 @@ POLICIES = "".join(f"""
 algorithm = "{name}"
 limits = ["{COUNT}/{WINDOW_MS}ms"]
 """ for name in ("gcra", "token_bucket", "sliding_log", "sliding_window", "fixed_window")) + """
+[policies.one]
+limits = ["1/200ms"]
 [policies.burst]
 algorithm = "token_bucket"
 limits = ["1000/365d"]
@@ -128,6 +130,16 @@ def test_calendar_windows_end_with_the_day_and_the_month(client):
     assert abs(refused.retry - until_midnight) < 5000
     client.ask("CHECK month a 3")
     assert 0 < client.ask("CHECK month a").retry <= 62 * DAY_MS
+
+
+def test_what_comes_after_a_pause_is_decided_by_the_time_after_it(daemon):
+    """Whatever the daemon looked after by itself in the pause, once a second."""
+    client = daemon(POLICIES, workers=1).line()
+    for number in range(8):
+        assert client.ask(f"CHECK one paused{number}").allowed
+        wait(300)
+        first, *_ = client.ask_all([f"CHECK one paused{number}"] * 200)
+        assert first.allowed, "decided by a time before the pause was over"
 
 
 # -- after the fact

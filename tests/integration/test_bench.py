@@ -13,11 +13,11 @@ limits = ["1000000000/365d"]
 """
 
 
-def bench(*arguments, environment=None):
+def bench(*arguments, environment=None, warmup=0.1):
     """The measured targets of a finished run."""
     done = subprocess.run(
-        [binaries.TOLLKEEPER_BENCH, "--json", "--seconds", "1", "--warmup", "0.1", "--runs", "1",
-         *map(str, arguments)], capture_output=True, text=True, check=False,
+        [binaries.TOLLKEEPER_BENCH, "--json", "--seconds", "1", "--warmup", str(warmup),
+         "--runs", "1", *map(str, arguments)], capture_output=True, text=True, check=False,
         timeout=25 * binaries.patience(), stdin=subprocess.DEVNULL,
         env={**binaries.clean_environment(), **(environment or {})})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -57,6 +57,41 @@ def test_the_floor_is_measured_in_the_same_run(daemon, backend):
     for target in measured["targets"]:
         assert_plausible(target, 4, 8)
     assert 0 < measured["ratio"]["throughput"] < 5
+
+
+@pytest.mark.parametrize("algorithm", ["gcra", "sliding_log"])
+def test_redis_itself_is_measured_in_the_same_run(daemon, backend, algorithm):
+    one = daemon(POLICIES, backend=backend)
+    measured = bench("--socket", one.socket, "--clients", 4, "--depth", 8, "--policy", "api",
+                     "--direct", "--algorithm", algorithm, "--ids", 1000)
+    of_daemon, direct = measured["targets"]
+    assert (of_daemon["name"], direct["name"]) == ("tollkeeperd", "direct")
+    for target in measured["targets"]:
+        assert_plausible(target, 4, 8)
+        assert target["replies"]["deny"] == target["replies"]["error"] == 0
+    assert "redis" not in of_daemon, "which Redis it asks, if any, is not known"
+    redis = direct["redis"]
+    assert 900 < redis["calls_per_1000"] < 1100
+    assert 0 < redis["script_us"] and 0 < redis["cpu_us"]
+    assert measured["ratio"]["throughput"] > 0 and measured["ratio"]["p50"] > 0
+
+
+@pytest.mark.parametrize("algorithm", ["gcra", "sliding_log"])
+def test_redis_itself_keeps_the_limit_asked_for(daemon, backend, algorithm):
+    one = daemon(POLICIES, backend=backend)
+    measured = bench("--socket", one.socket, "--policy", "api", "--direct", "--ids", 1,
+                     "--algorithm", algorithm, "--limit", "5/365d", warmup=0)
+    replies = measured["targets"][1]["replies"]
+    assert replies["allow"] == 5 and replies["deny"] > 100
+
+
+def test_a_daemon_is_started_before_a_redis_of_its_own():
+    measured = bench("--spawn", binaries.TOLLKEEPERD, "--redis", "--direct", "--algorithm",
+                     "sliding_log", "--limit", "1000/1m", "--ids", 1000)
+    of_daemon, direct = measured["targets"]
+    assert of_daemon["fault"] == direct["fault"] == ""
+    assert of_daemon["redis"]["calls_per_1000"] >= 0
+    assert direct["redis"]["calls_per_1000"] > 900
 
 
 def test_refusals_and_errors_are_counted_as_such(daemon, backend):

@@ -179,6 +179,99 @@ def test_the_variables_of_existing_deployments_are_understood(file):
     assert modes == {"local"}
 
 
+# -- Redis
+
+SECRET = "s3cr3t-word"
+REDIS = """
+[redis]
+url = "redis://gateway:{secret}@redis.internal:7000/3"
+[redis.breaker]
+failures = 7
+[policies.api]
+limits = ["100/1s"]
+"""
+
+
+def redis_file(place, text=REDIS, **names):
+    path = place / "redis.toml"
+    path.write_text(text.format(secret=SECRET, **names), encoding="ascii")
+    return path
+
+
+def test_redis_is_printed_with_its_origins_and_without_its_password(place):
+    file = redis_file(place)
+    text, meaning = printed("--config", file, environment={"REDIS_PORT": "7001"})
+    redis = meaning["redis"]
+    assert redis["enabled"] is True
+    assert (redis["url"], redis["username"]) == ("redis://redis.internal:7001/3", "gateway")
+    assert redis["breaker"]["failures"] == 7 and redis["breaker"]["open_max"] == "10s"
+    assert re.search(r"^url = .*# environment REDIS_PORT", text, re.M), text
+    assert re.search(r'^# password = "\*\*\*"\s+# .*redis\.toml:3', text, re.M), text
+    assert SECRET not in text
+    again = place / "again.toml"
+    again.write_text(text, encoding="utf-8")
+    assert printed("--config", again)[1] == meaning
+
+
+@pytest.mark.parametrize("source, named", [
+    ("REDIS_PASSWORD", "environment REDIS_PASSWORD"),
+    ("TOLLKEEPER_REDIS_PASSWORD", "environment TOLLKEEPER_REDIS_PASSWORD"),
+    ("REDIS_URL", "environment REDIS_URL"),
+    ("file", "file /"), ("credential", "credential redis-password")])
+def test_a_password_is_named_by_where_it_came_from_and_never_shown(place, source, named):
+    environment = {"REDIS_HOST": "h"}
+    if source in ("file", "credential"):
+        (place / "redis-password").write_text(SECRET + "\n", encoding="ascii")
+        (place / "redis-password").chmod(0o600)
+        environment |= ({"CREDENTIALS_DIRECTORY": str(place)} if source == "credential" else
+                        {"TOLLKEEPER_REDIS_PASSWORD_FILE": str(place / "redis-password")})
+    elif source == "REDIS_URL":
+        environment = {source: f"redis://:{SECRET}@h"}
+    else:
+        environment[source] = SECRET
+    done = run_tollkeeperd("--print-config", environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert re.search(rf'^# password = "\*\*\*"\s+# {named}', done.stdout, re.M), done.stdout
+    assert SECRET not in done.stdout + done.stderr
+    done = run_tollkeeperd("--check", environment=environment)
+    assert done.returncode == 0 and SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("line", [
+    'url = "rediss://:{secret}@h"', 'url = "redis://:{secret}@h:port"', 'url = "{secret}"',
+    'url = ["{secret}"]', 'password_file = "{secret}"', 'password = "{secret}"',
+    'url = "redis://:{secret}@h', 'url = "redis://:{secret}@h"\nurl = "redis://:{secret}@h"',
+    'url = "redis://:{secret}@h"\npassword_file = "/nonexistent/file"'])
+def test_a_fault_does_not_show_the_password(place, line):
+    code, output = check(redis_file(place, "[redis]\n" + line + "\n"))
+    assert code == 1 and re.search(r"redis\.toml:[23]:\d+: ", output), output
+    assert SECRET not in output
+
+
+def test_a_table_that_is_an_address_does_not_show_the_password(place):
+    code, output = check(redis_file(place, 'redis = "redis://:{secret}@h"\n'))
+    assert code == 1 and "redis" in output and SECRET not in output, output
+
+
+@pytest.mark.parametrize("variable", ["REDIS_URL", "REDIS_ADDRESS", "REDIS_HOST",
+                                      "TOLLKEEPER_REDIS_URL", "TOLLKEEPER_REDIS_PASSWORD_FILE"])
+def test_a_bad_variable_does_not_show_the_password(variable):
+    done = run_tollkeeperd("--check", environment={variable: f"rediss:/{SECRET}@h:x"})
+    output = done.stdout + done.stderr
+    assert done.returncode == 1 and variable in output and SECRET not in output, output
+
+
+@pytest.mark.parametrize("line, fault", [
+    ("tls = true", "TLS"), ('sentinels = ["a:26379"]', "Sentinel"), ("cluster = true", "Cluster")])
+def test_what_comes_in_a_later_version_is_named(place, line, fault):
+    code, output = check(redis_file(place, "[redis]\n" + line + "\n"))
+    assert code == 1
+    assert re.search(rf"redis\.toml:2:1: redis\.\w+: .*{fault}.*later", output), output
+
+
+# -- tables of later versions
+
+
 def test_a_table_without_effect_is_not_passed_over_in_silence(file):
     text = file.read_text(encoding="ascii")
     file.write_text(text + '[costs]\nenabled = true\n', encoding="ascii")

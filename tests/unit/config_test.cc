@@ -8,6 +8,7 @@
 
 #include "config/keys.h"
 #include "config/limits.h"
+#include "engine/key_name.h"
 #include "tests/unit/config_support.h"
 
 namespace toll::config {
@@ -19,6 +20,7 @@ using engine::Mode;
 
 void expect_same(const Settings& a, const Settings& b) {
   EXPECT_EQ(a.server, b.server);
+  EXPECT_TRUE(a.redis == b.redis);
   EXPECT_EQ(a.log, b.log);
   EXPECT_EQ(a.policies, b.policies);
 }
@@ -105,12 +107,11 @@ INSTANTIATE_TEST_SUITE_P(
              "t.toml:1:12: policies: found an empty list, expected a table, such as [policies]"},
         Case{"[policies]\napi = true",
              "t.toml:2:7: policies.api: found true, expected a table, such as [policies.api]"},
-        Case{"[redis]\nurl = \"redis://h\"",
-             "t.toml:1:2: redis: this version answers from this host alone and has no [redis] yet, "
-             "expected it to be left out"},
         Case{"metrics.listen = \"\"",
-             "t.toml:1:1: metrics: this version answers from this host alone and has no [metrics] "
-             "yet, expected it to be left out"}));
+             "t.toml:1:1: metrics: this version has no [metrics] yet, expected it to be left out"},
+        Case{"log = \"redis://:secret@h\"",
+             "t.toml:1:7: log: found a text that is not repeated here, expected a table, such as "
+             "[log]"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Policies, Faults,
@@ -153,17 +154,23 @@ INSTANTIATE_TEST_SUITE_P(
             "[policies.\"a b\"]\nlimits = [\"1/1s\"]",
             "t.toml:1:11: policies.a b: the name has other characters than letters, digits and _ . "
             ": -"},
-        Case{"[policies.a]\nlimits = [\"1/1s\"]\nkey = \"x:{policy}\"",
-             "t.toml:3:7: policies.a.key: found the text \"x:{policy}\", expected a key with {id} "
-             "in it and of {policy}, {id}, {window} no others, at most 256 bytes, such as key = "
-             "\"ratelimit:{id}\""},
-        Case{"[policies.a]\nlimits = [\"1/1s\"]\nkey = \"{id}{user}\"",
-             "t.toml:3:7: policies.a.key: found the text \"{id}{user}\", expected a key with {id} "
-             "in it and of {policy}, {id}, {window} no others, at most 256 bytes, such as key = "
-             "\"ratelimit:{id}\""},
+        Case{
+            "[policies.a]\nlimits = [\"1/1s\"]\nkey = 5",
+            "t.toml:3:7: policies.a.key: found the whole number 5, expected a key with {id} in it, "
+            "at most 256 bytes, such as key = \"ratelimit:{id}\""},
         Case{"[policies.a]\nlimits = [\"1/1s\"]\ndeadline = \"2m\"",
              "t.toml:3:12: policies.a.deadline: found the text \"2m\", expected a duration from "
              "100us to 1m, such as deadline = \"50ms\""}));
+
+// Its words are the engine's; where it is told is ours.
+TEST(Config, AKeyThatTheAlgorithmCannotUseIsTold) {
+  for (const char* key : {"x:{policy}", "{id}{user}", "ratelimit:"}) {
+    const std::string text = fmt::format("[policies.a]\nlimits = [\"1/1s\"]\nkey = \"{}\"", key);
+    const std::string_view fault = engine::key_template_fault(Algorithm::kGcra, key);
+    ASSERT_FALSE(fault.empty()) << key;
+    EXPECT_EQ(faults_of(text), fmt::format("t.toml:3:7: policies.a.key: {}\n", fault));
+  }
+}
 
 TEST(Config, EveryFaultIsToldInTheOrderOfTheFile) {
   const std::string told = faults_of(
@@ -272,7 +279,7 @@ TEST(Config, TheShippedFileIsExactlyTheDefaults) {
   for (const Key<Draft>& key : keys()) {
     EXPECT_NE(text.find("\n# " + std::string(key.name) + " = "), std::string::npos) << key.name;
   }
-  for (const char* example : {"api-gateway.toml", "llm-gateway.toml"}) {
+  for (const char* example : {"api-gateway.toml", "llm-gateway.toml", "redis.toml"}) {
     from.file = root / "config/examples" / example;
     const auto loaded = load(from);
     EXPECT_TRUE(loaded) << faults(loaded);
@@ -290,7 +297,10 @@ TEST(Config, WhatIsPrintedLoadsBackTheSame) {
                "[policies.f]\nalgorithm = \"fixed_window\"\nlimits = [\"5/day\", \"50/1mo\"]\n"
                "[server]\nsocket_mode = \"7\"\nmemory = \"2000001B\"\nmax_line = \"1025B\"\n",
                from),
-        load_t("[server]\nmemory = \"2MB\"\nsocket_group = \"root\"\n", from)}) {
+        load_t("[server]\nmemory = \"2MB\"\nsocket_group = \"root\"\n", from),
+        load_t("[redis]\nurl = \"redis://me@[::1]:7000/3\"\nprefix = \"p:\"\nlinks = 2\n"
+               "call_timeout = \"1500us\"\nbreaker = {failure_rate = 0.25, open_max = \"1m\"}\n"),
+        load_t("redis = {url = \"unix:///a%3Fb%25.sock?db=2\", enabled = false}\n")}) {
     ASSERT_TRUE(loaded) << faults(loaded);
     const auto again = load_text(print(*loaded), "printed", sources());
     ASSERT_TRUE(again) << faults(again) << print(*loaded);

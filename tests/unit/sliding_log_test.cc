@@ -97,10 +97,13 @@ TEST_F(SlidingLogTest, ARefundTakesTheNewestFirst) {
 TEST_F(SlidingLogTest, DebtIsBounded) {
   at(kNoon);
   for (int i = 0; i < 3; ++i) charge(kUnitsMax);
-  EXPECT_EQ(remaining(), -kEntryUnitsMax);
+  EXPECT_EQ(remaining(), -kSlidingLogDebtMax);
   EXPECT_LE(store_.in_use(), 1u);
+  limit(1, 1000);  // by a reload: what is owed stays, and no more can be
+  charge(1);
+  EXPECT_EQ(remaining(), -kSlidingLogDebtMax - 2);
   refund(kUnitsMax);
-  EXPECT_EQ(remaining(), 3);
+  EXPECT_EQ(remaining(), 1);
 }
 
 TEST_F(SlidingLogTest, AClockThatStepsBackAdmitsNoMore) {

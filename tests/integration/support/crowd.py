@@ -32,3 +32,16 @@ def send_in_background(client, data):
     thread = threading.Thread(target=client.send_raw, args=(data,), daemon=True)
     thread.start()
     return thread
+
+
+def in_background(work):
+    """Does it on a thread of its own and lets its errors go; join it when it has to be over."""
+    def run():
+        try:
+            work()
+        except Exception:  # pylint: disable=broad-except; the caller looks at what it did
+            pass
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
