@@ -6,12 +6,12 @@ import pytest
 
 from support.binaries import patience
 from support.process import descriptors, resident_bytes
-from support.store import again_by_redis, joined, statistics, table
+from support.store import PATIENT, again_by_redis, joined, statistics, table
 from support.waiting import eventually
 
-# A breaker that stays out of it, no heartbeats in between, and windows too short for anything to be
-# charged later: each cut is of one reply.
-QUIET = {"health_interval": "1m"}
+# A breaker that stays out of it, no heartbeats in between, no call that a busy machine makes late,
+# and windows too short for anything to be charged later: each cut is of one reply.
+QUIET = {"health_interval": "1m", **PATIENT}
 BREAKER = '[redis.breaker]\nfailures = 1000000\nfailure_rate = 1.0\nslow_rate = 1.0\n'
 POLICIES = """
 [defaults]
