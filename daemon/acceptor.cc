@@ -81,8 +81,8 @@ uint64_t Acceptor::connections(uint32_t worker) const {
 // Says why and closes. Does not wait: what does not fit into the socket at once is not sent.
 void Acceptor::turn_away(int fd) {
   static constexpr std::string_view kReason = "BUSY this daemon has server.max_clients clients\r\n";
-  char first = 0;
-  const bool resp = recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first == '*';
+  net::Loop& loop = worker_.loop();
+  const bool resp = loop.first_byte(fd) == '*';
   const std::string_view prefix = resp ? "-" : "ERR ";
   char line[128];
   char* end = std::copy(prefix.begin(), prefix.end(), line);
@@ -91,9 +91,8 @@ void Acceptor::turn_away(int fd) {
     --end;
     end[-1] = '\n';
   }
-  [[maybe_unused]] const ssize_t sent =
-      send(fd, line, static_cast<size_t>(end - line), MSG_DONTWAIT | MSG_NOSIGNAL);
-  close(fd);
+  loop.send_at_once(fd, {line, static_cast<size_t>(end - line)});
+  loop.close(fd);
 }
 
 void Acceptor::refuse_one() {

@@ -28,7 +28,7 @@ class Acceptor final : public net::Completion {
   void admit(int fd);
   void refuse_one();
   uint64_t connections(uint32_t worker) const;
-  static void turn_away(int fd);
+  void turn_away(int fd);
 
   Worker& worker_;
   int listener_;

@@ -13,7 +13,6 @@
 #include "daemon/control.h"
 #include "daemon/error_text.h"
 #include "daemon/logger.h"
-#include "daemon/peer.h"
 #include "daemon/report.h"
 #include "daemon/session.h"
 #include "daemon/version.h"
@@ -148,7 +147,7 @@ void Session::write_control_result(ReplyWriter& reply) {
 
 bool Session::is_admin() {
   if (admin_ == Admin::kUnasked) {
-    admin_ = is_admin_peer(stream_.fd(), worker_.process().admin_group) ? Admin::kYes : Admin::kNo;
+    admin_ = worker_.loop().peer_is_privileged(stream_.fd(), worker_.process().admin_group) ? Admin::kYes : Admin::kNo;
   }
   return admin_ == Admin::kYes;
 }

@@ -12,8 +12,8 @@
 #include "config/load.h"
 #include "daemon/process.h"
 #include "engine/policy.h"
+#include "net/event_doorbell.h"
 #include "net/listener.h"
-#include "net/loop.h"
 
 namespace toll::daemon {
 
@@ -53,7 +53,7 @@ class Control {
   const config::Sources sources_;
   config::Settings settings_;
   std::shared_ptr<const engine::PolicyTable> table_;
-  net::Doorbell doorbell_;
+  net::EventDoorbell doorbell_;
   int signals_;
 
   std::mutex mutex_;  // requests_ only

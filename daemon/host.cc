@@ -6,10 +6,8 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <sched.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <system_error>
 #include <unistd.h>
 
 #include "daemon/limits.h"
@@ -67,14 +65,6 @@ std::expected<void, std::string> prepare_directory(const std::string& socket_pat
         "{}: belongs to another user (uid {}); choose another --socket", directory, status.st_uid));
   }
   return {};
-}
-
-std::array<uint64_t, 2> random_key() {
-  std::array<uint64_t, 2> key{};
-  if (getrandom(key.data(), sizeof(key), 0) != static_cast<ssize_t>(sizeof(key))) {
-    throw std::system_error(errno, std::generic_category(), "getrandom");
-  }
-  return key;
 }
 
 }  // namespace toll::daemon

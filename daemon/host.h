@@ -2,7 +2,6 @@
 // For main, at start.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <expected>
 #include <string>
@@ -23,8 +22,5 @@ uint32_t make_room_for_clients(uint32_t clients);
 // Makes the socket's directory, mode 0700, if it is missing and its parent is not. One that is
 // there stays as it is, but in /tmp it must be ours alone. Errors are sentences for the operator.
 std::expected<void, std::string> prepare_directory(const std::string& socket_path);
-
-// 128 random bits. Throws std::system_error.
-std::array<uint64_t, 2> random_key();
 
 }  // namespace toll::daemon

@@ -32,6 +32,7 @@
 #include "daemon/worker.h"
 #include "engine/policy.h"
 #include "net/listener.h"
+#include "net/machine.h"
 #include "net/self_test.h"
 #include "systemd/notify.h"
 
@@ -145,11 +146,12 @@ int serve(const config::Sources& sources, config::Loaded loaded) {
       server.workers > 0
           ? server.workers
           : static_cast<uint32_t>(std::min<size_t>(usable_processors().size(), net::kWorkersMax));
-  Process process(loaded.settings, workers, backend->backend, random_key());
+  net::KernelMachine machine(backend->backend);
+  Process process(loaded.settings, workers, machine);
   if (!server.admin_group.empty()) process.admin_group = config::group_id(server.admin_group);
   Control control(process, sources, loaded.settings, *table, *listener);
   process.control = &control;
-  process.node = fmt::format("{:016x}", random_key()[0]);
+  process.node = fmt::format("{:016x}", machine.random_bits());
   StoreDirectory directory(loaded.settings.redis);
   process.directory = &directory;
   process.redis_address = StoreDirectory::first_address(loaded.settings.redis);

@@ -2,7 +2,6 @@
 // after the last has ended; read-only while they run, but for what is atomic or says whose it is.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "daemon/statistics.h"
 #include "engine/key_hash.h"
 #include "net/clock.h"
+#include "net/machine.h"
 #include "net/post_office.h"
 #include "net/redis_address.h"
 
@@ -28,13 +28,14 @@ class StoreDirectory;
 class Worker;
 
 struct Process {
-  Process(const config::Settings& loaded, uint32_t worker_count, net::Backend chosen,
-          std::array<uint64_t, 2> hash_key)
-      : server(loaded.server),
+  // `own_machine` outlives the process.
+  Process(const config::Settings& loaded, uint32_t worker_count, net::Machine& own_machine)
+      : machine(own_machine),
+        server(loaded.server),
         redis(loaded.redis),
         workers_count(worker_count),
-        backend(chosen),
-        hasher(hash_key),
+        hasher({machine.random_bits(), machine.random_bits()}),
+        clock(machine),
         post(worker_count, kAsksPerRouteMax),
         breakers(worker_count) {
     for (uint32_t i = 0; i < worker_count; ++i) {
@@ -42,10 +43,10 @@ struct Process {
     }
   }
 
+  net::Machine& machine;
   const config::ServerSettings server;  // as at start: what of it may change needs a restart
   const config::RedisSettings redis;    // likewise
   const uint32_t workers_count;
-  const net::Backend backend;
   std::optional<gid_t> admin_group;  // set before the first worker starts
   const engine::KeyHasher hasher;
   net::Clock clock;  // adjusted by worker 0
@@ -58,7 +59,7 @@ struct Process {
   net::RedisAddress redis_address;      // at start; no endpoint if its name is still to be resolved
   std::string node;               // this daemon's name among the fleet: StoreNews::kSenderBytes
   std::atomic<int64_t> hosts{1};  // alive, this one included; frozen while Redis is away
-  const int64_t started_ns = net::monotonic_ns();
+  const int64_t started_ns = machine.monotonic_ns();
   std::atomic<bool> draining{false};
   std::atomic<bool> accepting_ended{false};  // nobody is handed over any more
 };

@@ -24,7 +24,7 @@ uint64_t clients(const Process& process) {
 }
 
 int64_t uptime_s(const Process& process) {
-  return (net::monotonic_ns() - process.started_ns) / 1'000'000'000;
+  return (process.machine.monotonic_ns() - process.started_ns) / 1'000'000'000;
 }
 
 // The worst that any worker sees of Redis.
@@ -59,7 +59,7 @@ std::vector<std::string> health_fields(const Process& process, const engine::Pol
       fmt::format("redis={}", process.redis.enabled ? store.up ? "up" : store.state : "off"),
       fmt::format("breaker={}", process.redis.enabled ? to_string(store.breaker) : "none"),
       "journal=off",
-      fmt::format("backend={}", net::to_string(process.backend)),
+      fmt::format("backend={}", net::to_string(process.machine.backend())),
       fmt::format("workers={}", process.workers_count),
       fmt::format("clients={}", clients(process)),
       fmt::format("policies={}", active),
@@ -102,7 +102,7 @@ std::vector<std::pair<std::string, std::string>> statistics(const Process& proce
       {"version", std::string(kVersion)},
       {"uptime_s", std::to_string(uptime_s(process))},
       {"workers", std::to_string(process.workers_count)},
-      {"backend", std::string(net::to_string(process.backend))},
+      {"backend", std::string(net::to_string(process.machine.backend()))},
       {"clients", std::to_string(clients(process))},
   };
   for (const auto& [name, counter] : kSums) {

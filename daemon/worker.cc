@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
-#include <sys/random.h>
 #include <unistd.h>
 #include <utility>
 
@@ -34,13 +33,6 @@ void prefetch_answer(const Letter* letter) {
   __builtin_prefetch(reinterpret_cast<const char*>(letter) + net::kCacheLineBytes);
 }
 
-uint64_t random_bits() {
-  uint64_t bits = 0;
-  [[maybe_unused]] const ssize_t got = getrandom(&bits, sizeof(bits), 0);
-  assert(got == sizeof(bits));  // never short for so few bytes
-  return bits;
-}
-
 }  // namespace
 
 Worker::Worker(Process& process, uint32_t index)
@@ -49,20 +41,21 @@ Worker::Worker(Process& process, uint32_t index)
 Worker::~Worker() = default;
 
 std::expected<void, std::string> Worker::open(std::shared_ptr<const engine::PolicyTable> table) {
-  auto loop = net::Loop::make(process_.backend);
+  auto loop = process_.machine.make_loop();
   if (!loop) return std::unexpected(std::move(loop.error()));
   loop_ = std::move(*loop);
   shard_ = std::make_unique<engine::Shard>(engine::Shard::Settings{
       .memory_bytes = process_.server.memory_bytes / process_.workers_count});
   if (process_.redis.enabled) {
-    store_ = std::make_unique<Store>(*this, process_.redis, random_bits());
+    store_ = std::make_unique<Store>(*this, process_.redis, process_.machine.random_bits());
     if (index_ == 0) {
-      fleet_ = std::make_unique<Fleet>(*this, process_.redis, process_.node, random_bits());
+      fleet_ = std::make_unique<Fleet>(*this, process_.redis, process_.node,
+                                       process_.machine.random_bits());
     }
   }
   adopt(std::move(table));
-  ticket_salt_ = random_bits();
-  next_tick_ns_ = net::monotonic_ns() + kTickNs;
+  ticket_salt_ = process_.machine.random_bits();
+  next_tick_ns_ = process_.machine.monotonic_ns() + kTickNs;
   process_.post.open(index_, loop_->doorbell());
   return {};
 }
@@ -72,25 +65,20 @@ void Worker::listen(int listener) {
 }
 
 void Worker::run() {
-  if (acceptor_ != nullptr) acceptor_->start();
-  if (store_ != nullptr) store_->start();
-  if (fleet_ != nullptr) fleet_->start();
-  while (running_) turn();
-  if (store_ != nullptr) part_from_store();
-}
-
-void Worker::part_from_store() {
-  store_->stop(turn_ns());
-  if (fleet_ != nullptr) fleet_->stop();
-  const int64_t until_ns = net::monotonic_ns() + kGoodbyeNs;
-  while (!store_->stopped() || (fleet_ != nullptr && !fleet_->stopped())) {
-    store_->pump();
-    if (net::monotonic_ns() > until_ns) store_->cut();
-    run_loop(kNsPerMs);
+  start();
+  while (!ended_) {
+    if (const auto timeout_ns = turn()) sleep(*timeout_ns);
   }
 }
 
-void Worker::turn() {
+void Worker::start() {
+  if (acceptor_ != nullptr) acceptor_->start();
+  if (store_ != nullptr) store_->start();
+  if (fleet_ != nullptr) fleet_->start();
+}
+
+std::optional<int64_t> Worker::turn() {
+  if (!running_) return part_from_store();
   collect_mail();
   run_tasks();
   for (Session* session : waiting_for_room_) touch(*session);
@@ -105,18 +93,19 @@ void Worker::turn() {
     decide_batch();  // what the store could not answer
   }
   settle_sessions();
-  if (net::monotonic_ns() >= next_tick_ns_) tick();
+  if (process_.machine.monotonic_ns() >= next_tick_ns_) tick();
   publish_counters();
   const bool owed = process_.post.owes_rings(index_);
   process_.post.deliver(index_);
-  if (!owed && process_.post.owes_rings(index_)) ring_by_ns_ = net::monotonic_ns() + kRingWithinNs;
-  wait_for_events();
+  if (!owed && process_.post.owes_rings(index_))
+    ring_by_ns_ = process_.machine.monotonic_ns() + kRingWithinNs;
+  return prepare_to_sleep();
 }
 
-// The turn's one entry into the kernel; one more if others would have to be woken first. Only a
-// worker that finds nothing more to do rings at once; a busy one lets what is for them collect.
-void Worker::wait_for_events() {
-  int64_t timeout_ns = sleep_ns();
+// Those for whom there is mail are woken first, after one more look for events. Only a worker that
+// finds nothing more to do rings at once; a busy one lets what is for them collect.
+std::optional<int64_t> Worker::prepare_to_sleep() {
+  const int64_t timeout_ns = sleep_ns();
   bool more_to_do = timeout_ns == 0;
   if (process_.post.owes_rings(index_)) {
     if (!more_to_do) {
@@ -124,16 +113,34 @@ void Worker::wait_for_events() {
       run_loop(0);
       more_to_do = loop_->stats().events != events || process_.post.has_mail(index_);
     }
-    if (!more_to_do || net::monotonic_ns() >= ring_by_ns_) {
+    if (!more_to_do || process_.machine.monotonic_ns() >= ring_by_ns_) {
       counters_.doorbells.add(process_.post.ring(index_));
     }
-    if (more_to_do && timeout_ns != 0) return;
+    if (more_to_do && timeout_ns != 0) return std::nullopt;
   }
-  if (timeout_ns != 0 && (!process_.post.may_sleep(index_) || tasks_pending_.load())) {
-    timeout_ns = 0;
-  }
+  if (timeout_ns != 0 && (!process_.post.may_sleep(index_) || tasks_pending_.load())) return 0;
+  return timeout_ns;
+}
+
+// The turn's one entry into the kernel; one more if others had to be woken.
+void Worker::sleep(int64_t timeout_ns) {
   run_loop(timeout_ns);
   process_.post.awake(index_);
+}
+
+// A turn after stop(): Redis is told that we go, for as long as that may take.
+std::optional<int64_t> Worker::part_from_store() {
+  if (store_ != nullptr && part_by_ns_ == 0) {
+    store_->stop(turn_ns());
+    if (fleet_ != nullptr) fleet_->stop();
+    part_by_ns_ = turn_ns() + kGoodbyeNs;
+  }
+  const bool parted = store_ == nullptr || store_->stopped();
+  ended_ = parted && (fleet_ == nullptr || fleet_->stopped());
+  if (ended_) return std::nullopt;
+  store_->pump();
+  if (turn_ns() > part_by_ns_) store_->cut();
+  return kNsPerMs;
 }
 
 // The handlers run at a time of their own: that of before the sleep is long past.
@@ -149,7 +156,7 @@ engine::TimeUs Worker::now() {
 }
 
 int64_t Worker::turn_ns() {
-  if (turn_ns_ == 0) turn_ns_ = net::monotonic_ns();
+  if (turn_ns_ == 0) turn_ns_ = process_.machine.monotonic_ns();
   return turn_ns_;
 }
 
@@ -162,11 +169,11 @@ int64_t Worker::sleep_ns() const {
   if (store_ != nullptr) due_ns = std::min(due_ns, store_->next_due_ns());
   if (fleet_ != nullptr) due_ns = std::min(due_ns, fleet_->next_due_ns());
   if (due_ns == INT64_MAX) return kForeverNs;
-  return std::max<int64_t>(due_ns - net::monotonic_ns(), 0);
+  return std::max<int64_t>(due_ns - process_.machine.monotonic_ns(), 0);
 }
 
 void Worker::tick() {
-  next_tick_ns_ = net::monotonic_ns() + kTickNs;
+  next_tick_ns_ = process_.machine.monotonic_ns() + kTickNs;
   requests_at_tick_ = counters_.requests.get();
   if (index_ == 0) {
     process_.clock.adjust();

@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,7 +47,14 @@ class Worker {
   // On the worker's thread, in this order. `table` is what the shard decides by at first.
   std::expected<void, std::string> open(std::shared_ptr<const engine::PolicyTable> table);
   void listen(int listener);  // this worker accepts for all
-  void run();                 // until stop()
+  void run();                 // until the end, which stop() begins
+  // What run() does, a step at a time, for who has many workers on one thread: start(), and until
+  // ended() a turn() and, if it returned how long it may last (negative: no limit), a sleep(). Who
+  // does not let it sleep for so long calls sleep() when its loop has something for it.
+  void start();
+  std::optional<int64_t> turn();
+  void sleep(int64_t timeout_ns);
+  bool ended() const { return ended_; }
 
   // Runs `task` on the worker's thread, soon. Any thread; allocates and locks, so not for requests.
   void post(std::function<void(Worker&)> task);
@@ -116,10 +124,9 @@ class Worker {
   bool hand_over(int fd, uint32_t target);
 
  private:
-  void turn();
-  void part_from_store();
+  std::optional<int64_t> part_from_store();
   void collect(Ask& ask, uint32_t from);
-  void wait_for_events();
+  std::optional<int64_t> prepare_to_sleep();
   void run_loop(int64_t timeout_ns);
   void collect_mail();
   void run_tasks();
@@ -177,7 +184,9 @@ class Worker {
   uint64_t requests_at_tick_ = 0;
   uint64_t ticket_salt_ = 0;
   uint64_t tickets_ = 0;
+  int64_t part_by_ns_ = 0;  // until then saying goodbye may take; 0: not yet begun
   bool running_ = true;
+  bool ended_ = false;
   bool draining_ = false;
 
   std::mutex tasks_mutex_;  // tasks_ only: reloads and the end, never a request

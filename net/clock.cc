@@ -1,39 +1,30 @@
 #include "net/clock.h"
 
 #include <algorithm>
-#include <time.h>
 
 namespace toll::net {
 namespace {
 
-constexpr int64_t kUsPerS = 1'000'000;
 constexpr int64_t kNsPerUs = 1'000;
 constexpr int64_t kSlewDivisor = 10;  // run a tenth slower while ahead
 
-int64_t read_us(clockid_t id) {
-  timespec time{};
-  clock_gettime(id, &time);
-  return int64_t{time.tv_sec} * kUsPerS + time.tv_nsec / kNsPerUs;
-}
-
 }  // namespace
 
-int64_t monotonic_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return int64_t{time.tv_sec} * kUsPerS * kNsPerUs + time.tv_nsec;
+Clock::Clock(const Machine& machine)
+    : machine_(machine),
+      offset_us_(machine.realtime_us() - monotonic_us()),
+      adjusted_at_us_(monotonic_us()) {}
+
+int64_t Clock::monotonic_us() const {
+  return machine_.monotonic_ns() / kNsPerUs;
 }
 
-Clock::Clock()
-    : offset_us_(read_us(CLOCK_REALTIME) - read_us(CLOCK_MONOTONIC)),
-      adjusted_at_us_(read_us(CLOCK_MONOTONIC)) {}
-
 int64_t Clock::now_us() const {
-  return read_us(CLOCK_MONOTONIC) + offset_us();
+  return monotonic_us() + offset_us();
 }
 
 void Clock::adjust() {
-  adjust(read_us(CLOCK_MONOTONIC), read_us(CLOCK_REALTIME));
+  adjust(monotonic_us(), machine_.realtime_us());
 }
 
 void Clock::adjust(int64_t monotonic_us, int64_t realtime_us) {

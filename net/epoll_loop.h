@@ -12,12 +12,12 @@
 
 #include "net/accept_pause.h"
 #include "net/completion_list.h"
+#include "net/kernel_loop.h"
 #include "net/limits.h"
-#include "net/loop.h"
 
 namespace toll::net {
 
-class EpollLoop final : public Loop {
+class EpollLoop final : public KernelLoop {
  public:
   // See Loop::make().
   static std::expected<std::unique_ptr<Loop>, std::string> make(const LoopSettings& settings);

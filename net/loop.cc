@@ -13,12 +13,15 @@ std::string_view to_string(Backend backend) {
       return "io_uring";
     case Backend::kEpoll:
       return "epoll";
+    case Backend::kSimulated:
+      return "simulated";
   }
   return "unknown";
 }
 
 std::expected<std::unique_ptr<Loop>, std::string> Loop::make(Backend backend,
                                                              const LoopSettings& settings) {
+  assert(backend != Backend::kSimulated);
   assert(settings.submission_entries > 0 && settings.receive_buffer_bytes > 0);
   if (backend == Backend::kUring) return UringLoop::make(settings);
   return EpollLoop::make(settings);

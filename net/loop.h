@@ -1,26 +1,33 @@
 // The event loop of one thread: a small set of operations on file descriptors, and what became of
 // them.
 //
-// A Loop is made, used and destroyed on one thread; only Doorbell::ring() may be called from
-// others. Each operation takes a Completion that the caller owns and that must not move or die
-// until its last event: the kernel knows its address. Events come one after the other, from
-// run_once() and from nowhere else: an operation never completes inside the call that starts it,
-// and handlers do not nest. A handler may start and stop operations and must not block.
+// A Loop is made, used and destroyed on one thread; only its doorbell may be rung from others. All
+// sockets come from it and go by it: what is a descriptor here need not be one of the kernel's.
+// Each operation takes a Completion that the caller owns and that must not move or die until its
+// last event: the kernel knows its address. Events come one after the other, from run_once() and
+// from nowhere else: an operation never completes inside the call that starts it, and handlers do
+// not nest. A handler may start and stop operations and must not block.
 //
 // Three back-ends: io_uring (net/uring_loop.h), epoll (net/epoll_loop.h) and, for the simulator,
-// one without a kernel. All pass the same suite (tests/unit/loop_test.cc).
+// one without a kernel (tests/sim/sim_loop.h). All pass the same suite (tests/unit/loop_test.cc).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "net/io_status.h"
+
+namespace toll::sim {
+class SimLoop;
+}
 
 namespace toll::net {
 
@@ -48,6 +55,7 @@ class OperationState {
   friend class UringLoop;
   friend class EpollLoop;
   friend class CompletionList;
+  friend class toll::sim::SimLoop;
   Operation operation_ = Operation::kNone;
   bool in_flight_ = false;
   bool stopping_ = false;
@@ -73,22 +81,16 @@ class Completion : public OperationState {
 };
 
 // Wakes a loop from any thread. Ring it once for a whole batch, and only if the loop sleeps: the
-// mailbox (net/mailbox.h) knows.
+// mailbox (net/post_office.h) knows.
 class Doorbell {
  public:
-  Doorbell();  // throws std::system_error when no descriptor can be had (start-up)
-  ~Doorbell();
-  Doorbell(const Doorbell&) = delete;
-  Doorbell& operator=(const Doorbell&) = delete;
+  virtual void ring() noexcept = 0;  // any thread
 
-  void ring() noexcept;  // any thread
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
+ protected:
+  ~Doorbell() = default;  // belongs to its loop, or to whoever waits for it
 };
 
-enum class Backend : uint8_t { kUring, kEpoll };
+enum class Backend : uint8_t { kUring, kEpoll, kSimulated };
 std::string_view to_string(Backend backend);
 
 // Production figures; tests shrink them so that overflow, ENOBUFS and short sends are common.
@@ -108,8 +110,9 @@ struct LoopStats {
 
 class Loop {
  public:
-  // The loop of that kind. Errors: a sentence that says what failed and what to do (io_uring
-  // forbidden by seccomp or sysctl, too old, out of memory). To be used on the calling thread.
+  // The loop of that kind, one of the kernel's. Errors: a sentence that says what failed and what
+  // to do (io_uring forbidden by seccomp or sysctl, too old, out of memory). To be used on the
+  // calling thread.
   static std::expected<std::unique_ptr<Loop>, std::string> make(Backend backend,
                                                                 const LoopSettings& settings = {});
   virtual ~Loop() = default;
@@ -131,7 +134,11 @@ class Loop {
   // stopped; shutdown(2) ends it. REQUIRES: bytes not empty.
   virtual void send(int fd, std::span<const char> bytes, Completion& completion) = 0;
 
-  // Connects a non-blocking socket. `address` may go when the call returns. One event; a Unix
+  // A new non-blocking stream socket of that family (AF_UNIX, AF_INET, AF_INET6), with what a
+  // long-lived TCP connection needs set. Errors: an errno.
+  virtual std::expected<int, int> open_socket(int family) = 0;
+
+  // Connects a socket of open_socket(). `address` may go when the call returns. One event; a Unix
   // listener whose queue is full is kTimedOut: the kernel does not say when there is room.
   virtual void connect(int fd, const sockaddr* address, socklen_t length,
                        Completion& completion) = 0;
@@ -141,18 +148,31 @@ class Loop {
   // nothing on it is in flight.
   virtual void stop(Completion& completion) = 0;
 
+  // Ends both directions of a connection: operations in flight on it end soon.
+  virtual void shut_down(int fd) = 0;
+
+  // REQUIRES: nothing is in flight on `fd`.
+  virtual void close(int fd) = 0;
+
+  // For a farewell to who is turned away: the first byte of what has come, which stays there, if
+  // anything has; and a send of what fits at once. Neither waits, and errors change nothing.
+  virtual std::optional<char> first_byte(int fd) = 0;
+  virtual void send_at_once(int fd, std::string_view bytes) = 0;
+
+  // Is the peer root, this process' own user, or a member of `group`?
+  virtual bool peer_is_privileged(int fd, std::optional<gid_t> group) = 0;
+
   // One turn: submits what was asked for, sleeps until something happens, the doorbell rings or
   // `timeout_ns` is over (0: does not sleep; negative: no limit), and runs the handlers.
   // Throws std::system_error where the kernel leaves nothing to go on with: a defect, and the end.
   virtual void run_once(int64_t timeout_ns) = 0;
 
   virtual Backend backend() const = 0;
-  Doorbell& doorbell() { return doorbell_; }
+  virtual Doorbell& doorbell() = 0;
   const LoopStats& stats() const { return stats_; }
 
  protected:
   Loop() = default;
-  Doorbell doorbell_;
   LoopStats stats_;
 };
 

@@ -1,43 +1,13 @@
 #include "net/redis_dialer.h"
 
 #include <cassert>
-#include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <unistd.h>
 #include <utility>
-
-#include "net/limits.h"
 
 namespace toll::net {
 
 namespace {
-
-template <typename Value>
-void set_option(int fd, int level, int name, Value value) {
-  [[maybe_unused]] const int done = ::setsockopt(fd, level, name, &value, sizeof value);
-  assert(done == 0);
-}
-
-// Keep-alive alone does not help while sent bytes are unacknowledged: by default the kernel goes on
-// for a quarter of an hour.
-void set_tcp_options(int fd) {
-  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kRedisKeepIdleS);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kRedisKeepIntervalS);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kRedisKeepCount);
-  set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, kRedisUserTimeoutMs);
-}
-
-// -1 with errno.
-int open_socket(int family) {
-  const int fd = ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && family != AF_UNIX) set_tcp_options(fd);
-  return fd;
-}
 
 std::string_view explain(IoStatus status) {
   switch (status) {
@@ -82,12 +52,13 @@ void RedisDialer::try_next() {
   for (; tries_left_ > 0 && !endpoints.empty(); ++at_) {
     --tries_left_;
     const RedisAddress::Endpoint& endpoint = endpoints[at_ % endpoints.size()];
-    fd_ = open_socket(endpoint.address.ss_family);
-    if (fd_ >= 0) {
+    if (const auto fd = loop_.open_socket(endpoint.address.ss_family)) {
+      fd_ = *fd;
       const auto* address = reinterpret_cast<const sockaddr*>(&endpoint.address);
       return loop_.connect(fd_, address, endpoint.length, *this);
+    } else {
+      failure_ = fmt::format("no socket can be had: {}", std::strerror(fd.error()));
     }
-    failure_ = fmt::format("no socket can be had: {}", std::strerror(errno));
   }
   handler_.on_dial_failed(failure_);
 }
@@ -96,7 +67,7 @@ void RedisDialer::complete(const Event& event) {
   if (event.status == IoStatus::kOk && !given_up_) {
     return handler_.on_dialled(std::exchange(fd_, -1));
   }
-  ::close(std::exchange(fd_, -1));
+  loop_.close(std::exchange(fd_, -1));
   ++at_;
   if (given_up_) return handler_.on_dial_failed("given up");
   failure_ = explain(event.status);

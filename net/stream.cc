@@ -1,8 +1,6 @@
 #include "net/stream.h"
 
 #include <cassert>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace toll::net {
 
@@ -13,7 +11,7 @@ Stream::Stream(Loop& loop, int fd, ChunkPool& pool, StreamHandler& handler)
 
 Stream::~Stream() {
   assert(!receive_.in_flight() && !send_.in_flight());
-  if (fd_ >= 0) ::close(fd_);
+  if (fd_ >= 0) loop_.close(fd_);
 }
 
 void Stream::Receive::complete(const Event& event) {
@@ -61,7 +59,7 @@ void Stream::abort() {
   closing_ = true;
   aborted_ = true;
   // A send that waits for a peer who does not read ends only by this.
-  ::shutdown(fd_, SHUT_RDWR);
+  loop_.shut_down(fd_);
   if (!send_.in_flight()) output_.clear();
   provoke_event();
 }
@@ -124,7 +122,7 @@ void Stream::fail(IoStatus status) {
   closing_ = true;
   aborted_ = true;
   ended_ = true;
-  ::shutdown(fd_, SHUT_RDWR);
+  loop_.shut_down(fd_);
   if (!send_.in_flight()) output_.clear();
   if (untold) handler_.on_end(status);
 }
@@ -138,7 +136,7 @@ void Stream::finish_if_idle() {
     return;
   }
   output_.clear();
-  ::close(fd_);
+  loop_.close(fd_);
   fd_ = -1;
   handler_.on_closed();
 }

@@ -18,11 +18,11 @@
 #include "net/accept_pause.h"
 #include "net/buffer_ring.h"
 #include "net/completion_list.h"
-#include "net/loop.h"
+#include "net/kernel_loop.h"
 
 namespace toll::net {
 
-class UringLoop final : public Loop {
+class UringLoop final : public KernelLoop {
  public:
   // See Loop::make().
   static std::expected<std::unique_ptr<Loop>, std::string> make(const LoopSettings& settings);

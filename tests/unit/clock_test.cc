@@ -9,7 +9,8 @@ constexpr int64_t kSecond = 1'000'000;
 
 // A clock that has been held against (monotonic, realtime) once and starts without an offset error.
 struct Held {
-  Clock clock;
+  KernelMachine machine{Backend::kEpoll};
+  Clock clock{machine};
   int64_t monotonic = 0;
   int64_t realtime = 0;
 

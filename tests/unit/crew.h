@@ -17,6 +17,7 @@
 #include "daemon/process.h"
 #include "daemon/worker.h"
 #include "engine/policy.h"
+#include "net/machine.h"
 
 namespace toll::daemon {
 
@@ -24,7 +25,7 @@ class Crew {
  public:
   Crew(uint32_t workers, net::Backend backend, std::shared_ptr<const engine::PolicyTable> table,
        const config::Settings& settings = {})
-      : process_(settings, workers, backend, {1, 2}) {
+      : machine_(backend), process_(settings, workers, machine_) {
     for (uint32_t i = 0; i < workers; ++i) {
       workers_.push_back(std::make_unique<Worker>(process_, i));
       process_.workers.push_back(workers_.back().get());
@@ -66,6 +67,7 @@ class Crew {
   }
 
  private:
+  net::KernelMachine machine_;
   Process process_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<int> clients_;

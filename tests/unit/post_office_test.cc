@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "net/event_doorbell.h"
 #include "net/spsc_ring.h"
 
 namespace toll::net {
@@ -64,7 +65,7 @@ TEST(SpscRing, LosesAndReordersNothingBetweenTwoThreads) {
 
 TEST(PostOffice, NobodyIsRungWhoIsAwake) {
   PostOffice<Note> post(2, 8);
-  Doorbell bell;
+  EventDoorbell bell;
   post.open(1, bell);
   Note note;
   post.send(0, 1, &note);
@@ -74,7 +75,7 @@ TEST(PostOffice, NobodyIsRungWhoIsAwake) {
 
 TEST(PostOffice, ASleeperIsRungOnceForAWholeBatch) {
   PostOffice<Note> post(2, 8);
-  Doorbell bell;
+  EventDoorbell bell;
   post.open(1, bell);
   ASSERT_TRUE(post.may_sleep(1));
   std::array<Note, 3> notes;

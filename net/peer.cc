@@ -1,11 +1,11 @@
-#include "daemon/peer.h"
+#include "net/peer.h"
 
 #include <algorithm>
 #include <array>
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace toll::daemon {
+namespace toll::net {
 namespace {
 
 constexpr size_t kGroupsMax = 1024;  // supplementary groups looked through
@@ -20,12 +20,12 @@ bool in_group(int fd, gid_t group) {
 
 }  // namespace
 
-bool is_admin_peer(int fd, std::optional<gid_t> admin_group) {
+bool is_privileged_peer(int fd, std::optional<gid_t> group) {
   ucred peer{};
   socklen_t bytes = sizeof(peer);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return false;
   if (peer.uid == 0 || peer.uid == geteuid()) return true;
-  return admin_group && (peer.gid == *admin_group || in_group(fd, *admin_group));
+  return group && (peer.gid == *group || in_group(fd, *group));
 }
 
-}  // namespace toll::daemon
+}  // namespace toll::net
