@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <sys/ioctl.h>
 #include <utility>
 
 #include "daemon/worker.h"
@@ -227,8 +226,7 @@ void Session::close_when_done() {
   if (stream_.closing() || first_ != nullptr || deferred_.waiting) return;
   bool done = closing_ || (ended_ && !waiting_);
   if (!done && worker_.draining() && !waiting_) {
-    int unread = 0;
-    done = ioctl(stream_.fd(), FIONREAD, &unread) != 0 || unread == 0;
+    done = !worker_.loop().first_byte(stream_.fd());
   }
   if (done) {
     closing_ = true;

@@ -324,7 +324,7 @@ void Store::answer_without_store(Ask& ask) {
 }
 
 int64_t Store::retry_us() {
-  const int64_t wait_us = breaker_.retry_at() - worker_.now();
+  const int64_t wait_us = breaker_.retry_at() - now();
   return std::clamp(wait_us, kRetryMinUs, kRetryMaxUs);
 }
 
@@ -458,8 +458,10 @@ void Store::watch_breaker() {
 WorkerCounters& Store::counters() {
   return worker_.counters();
 }
+// Steady, unlike the clock of limits, which may be worked back: how long a refusal holds and a
+// breaker waits is no matter of what time of day it is.
 engine::TimeUs Store::now() {
-  return worker_.now();
+  return turn_ns() / 1'000;
 }
 int64_t Store::turn_ns() {
   return worker_.turn_ns();

@@ -25,7 +25,7 @@ class StoreLane;
 
 // What is known of the call that a request came back from.
 struct StoreFlightInfo {
-  engine::TimeUs sent = 0;  // by this host's clock; 0: it was never sent, or is not over yet
+  engine::TimeUs sent = 0;  // by StoreLaneOwner::now(); 0: it was never sent, or is not over yet
   uint64_t news = 0;        // what StoreNews had seen when it was sent
 };
 
@@ -33,8 +33,8 @@ class StoreLaneOwner {
  public:
   virtual engine::Breaker& breaker() = 0;
   virtual WorkerCounters& counters() = 0;
-  virtual engine::TimeUs now() = 0;
-  virtual int64_t turn_ns() = 0;
+  virtual engine::TimeUs now() = 0;  // the monotonic clock, in microseconds
+  virtual int64_t turn_ns() = 0;     // the same, in nanoseconds
   virtual uint64_t news_seen() const = 0;
   virtual int64_t slow_call_us() const = 0;  // a call that takes longer is slow
   // A request came back, its result filled in.

@@ -78,18 +78,18 @@ void Worker::start() {
 }
 
 std::optional<int64_t> Worker::turn() {
-  if (!running_) return part_from_store();
+  if (!running_ && part_by_ns_ == 0) begin_to_part();
   collect_mail();
   run_tasks();
   for (Session* session : waiting_for_room_) touch(*session);
   waiting_for_room_.clear();
-  if (draining_) {
+  if (draining_ || !running_) {
     for (const auto& session : sessions_) touch(*session);
   }
   decide_batch();
   if (store_ != nullptr) {
     store_->pump();
-    if (fleet_ != nullptr) fleet_->pump(turn_ns());
+    if (fleet_ != nullptr && running_) fleet_->pump(turn_ns());
     decide_batch();  // what the store could not answer
   }
   settle_sessions();
@@ -99,6 +99,8 @@ std::optional<int64_t> Worker::turn() {
   process_.post.deliver(index_);
   if (!owed && process_.post.owes_rings(index_))
     ring_by_ns_ = process_.machine.monotonic_ns() + kRingWithinNs;
+  ended_ = parted();
+  if (ended_) return std::nullopt;
   return prepare_to_sleep();
 }
 
@@ -128,19 +130,30 @@ void Worker::sleep(int64_t timeout_ns) {
   process_.post.awake(index_);
 }
 
-// A turn after stop(): Redis is told that we go, for as long as that may take.
-std::optional<int64_t> Worker::part_from_store() {
-  if (store_ != nullptr && part_by_ns_ == 0) {
-    store_->stop(turn_ns());
-    if (fleet_ != nullptr) fleet_->stop();
-    part_by_ns_ = turn_ns() + kGoodbyeNs;
+// After stop(): clients are cut off, and Redis is told that we go. Turns go on meanwhile, since
+// others may still wait for what this worker's shard has to say.
+void Worker::begin_to_part() {
+  part_by_ns_ = turn_ns() + kGoodbyeNs;
+  abort_sessions();
+  if (store_ != nullptr) store_->stop(turn_ns());
+  if (fleet_ != nullptr) fleet_->stop();
+}
+
+bool Worker::parted() {
+  if (part_by_ns_ == 0) return false;
+  const bool late = turn_ns() > part_by_ns_;
+  if (late && store_ != nullptr) store_->cut();
+  if (store_ != nullptr && !store_->stopped()) return false;
+  if (fleet_ != nullptr && !fleet_->stopped()) return false;
+  // A connection that is on its way to its worker may yet ask the others.
+  const uint64_t handed = process_.counters[0]->connections_handed.get();
+  uint64_t opened = 0;
+  uint64_t closed = 0;
+  for (const auto& counters : process_.counters) {
+    opened += counters->connections_opened.get();
+    closed += counters->connections_closed.get();
   }
-  const bool parted = store_ == nullptr || store_->stopped();
-  ended_ = parted && (fleet_ == nullptr || fleet_->stopped());
-  if (ended_) return std::nullopt;
-  store_->pump();
-  if (turn_ns() > part_by_ns_) store_->cut();
-  return kNsPerMs;
+  return std::max(handed, opened) == closed;
 }
 
 // The handlers run at a time of their own: that of before the sleep is long past.
@@ -161,7 +174,8 @@ int64_t Worker::turn_ns() {
 }
 
 int64_t Worker::sleep_ns() const {
-  if (!running_ || batch_size_ > 0 || !touched_.empty() || !waiting_for_room_.empty()) return 0;
+  if (batch_size_ > 0 || !touched_.empty() || !waiting_for_room_.empty()) return 0;
+  if (!running_) return kNsPerMs;
   if (draining_) return kDrainTurnNs;
   // Nothing to look after: no reason to wake before something comes.
   const bool idle = counters_.keys.get() == 0 && counters_.requests.get() == requests_at_tick_;

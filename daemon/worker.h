@@ -63,7 +63,7 @@ class Worker {
   void adopt(std::shared_ptr<const engine::PolicyTable> table);
   void drain();           // stop accepting; close each session once what it sent has been answered
   void abort_sessions();  // close them as they are
-  void stop() { running_ = false; }
+  void stop() { running_ = false; }  // ends, soon, whoever still waits
   void set_redis(const net::RedisAddress& address, const std::string& password);
   // `hosts` are alive: this one's share of each limit is that part of it.
   void share_with(uint32_t hosts);
@@ -124,7 +124,8 @@ class Worker {
   bool hand_over(int fd, uint32_t target);
 
  private:
-  std::optional<int64_t> part_from_store();
+  void begin_to_part();
+  bool parted();
   void collect(Ask& ask, uint32_t from);
   std::optional<int64_t> prepare_to_sleep();
   void run_loop(int64_t timeout_ns);

@@ -163,3 +163,14 @@ def test_a_check_behind_a_reset_of_one_of_its_keys(daemon, redis, workers, links
             told = client.ask_all([f"CHECK p a{number} 1 log b{number} 1", f"RESET log b{number}",
                                    f"CHECK log b{number} 1 p a{number} 1"])
             assert [reply.word for reply in told] == ["DENY", "OK", "ALLOW"]
+
+
+def test_it_ends_in_order_though_requests_wait_longer_than_that_may_take(daemon, redis, backend):
+    one = joined(daemon(config(redis, deadline="30s", call_timeout="30s"), backend=backend,
+                        workers=3))
+    with one.line() as client:
+        redis.pause()
+        client.send(*[f"CHECK p a{number}" for number in range(60)])
+        client.wait_until_received()
+        one.stop()
+        redis.resume()
