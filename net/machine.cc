@@ -43,7 +43,12 @@ uint64_t KernelMachine::random_bits() {
 }
 
 std::expected<std::unique_ptr<Loop>, std::string> KernelMachine::make_loop() {
-  return Loop::make(backend_);
+  try {
+    return Loop::make(backend_);
+  } catch (const std::system_error& error) {  // a worker's thread has nobody to throw to
+    return std::unexpected(std::string("a loop cannot be set up: ") + error.what() +
+                           " (raise LimitNOFILE if it is descriptors that are missing)");
+  }
 }
 
 }  // namespace toll::net

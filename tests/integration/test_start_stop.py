@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -237,3 +238,24 @@ def connected(one):
         return one.line()
     except (ConnectionRefusedError, FileNotFoundError):
         return None
+
+
+@pytest.mark.parametrize("descriptors", range(6, 40, 3))
+def test_with_too_few_descriptors_it_says_so_or_runs(place, backend, descriptors):
+    def allow_few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+
+    with open(place / "said", "w+", encoding="utf-8") as said:
+        process = subprocess.Popen(
+            [binaries.TOLLKEEPERD, "--socket", place / "t.sock"], stdout=said, stderr=said,
+            env={**os.environ, "TOLLKEEPER_SERVER_WORKERS": "3",
+                 "TOLLKEEPER_SERVER_BACKEND": backend},
+            preexec_fn=allow_few)
+        eventually(lambda: process.poll() is not None or "Try:" in (place / "said").read_text(),
+                   "it runs or has ended", 5)
+        process.terminate()
+        code = process.wait(timeout=5 * binaries.patience())
+        text = (place / "said").read_text()
+    # A failing start is an exit code and a sentence, never a signal.
+    assert code in (0, 1) or (code == 127 and "shared librar" in text), f"{code}: {text}"
+    assert text
