@@ -8,6 +8,7 @@ SECONDS ?= 60
 
 PYTHON := /usr/bin/python3
 release := build/release
+fuzz_targets = $(sort $(patsubst tests/fuzz/%_fuzz.cc,%,$(wildcard tests/fuzz/*_fuzz.cc)))
 sources = $(shell find engine net config daemon systemd bench tests -name '*.h' -o -name '*.cc')
 
 # A sanitizer build is slower and gets more time; what checks the text of the sources runs only
@@ -17,12 +18,13 @@ patient := --timeout-multiplier 5 --no-suite tidy
 steady = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := build
-.PHONY: help run test build bench fuzz format lint asan tsan install clean
+.PHONY: help run test build bench fuzz format lint asan tsan soak soak-real install clean
 .PHONY: packages-run packages-test packages-lint packages-fuzz
 .NOTPARALLEL:
 
 help: ## This list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@echo "Fuzz targets: $(fuzz_targets)" | fold -s -w 90
 
 run: build ## Start tollkeeperd in the foreground, built and with what it needs
 	@echo "The programs are in $(CURDIR)/$(release)"
@@ -41,13 +43,17 @@ bench: build ## Measure all figures of bench/README.md, beside the floor; takes 
 	@$(release)/shard_bench 1000000
 	@$(release)/tollkeeper-bench --suite --spawn $(release)/tollkeeperd
 
-fuzz: packages-fuzz ## By coverage: TARGET=line SECONDS=60 (or config, redis_reply, resp)
+# What is tested is compiled with fuzzer-no-link, or the fuzzer would see nothing but the target.
+fuzz: packages-fuzz ## By coverage: TARGET=line SECONDS=60 (all targets are named below)
+	@[ -e tests/fuzz/$(TARGET)_fuzz.cc ] || \
+	  { echo "no fuzz target $(TARGET); there are: $(fuzz_targets)" >&2; exit 2; }
 	@[ -e build/fuzz/build.ninja ] || CXX=clang++-19 meson setup build/fuzz -Dtests=enabled \
 	  -Dlibfuzzer=true -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false \
-	  -Dwerror=false
+	  -Dwerror=false -Dcpp_args=-fsanitize=fuzzer-no-link
 	@ninja -C build/fuzz tests/fuzz/$(TARGET)_fuzz
 	@mkdir -p build/fuzz/found/$(TARGET)
-	@cd build/fuzz && tests/fuzz/$(TARGET)_fuzz -max_total_time=$(SECONDS) found/$(TARGET) \
+	@cd build/fuzz && UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
+	  tests/fuzz/$(TARGET)_fuzz -max_total_time=$(SECONDS) found/$(TARGET) \
 	  ../../tests/fuzz/corpus/$(TARGET)
 
 asan: packages-test ## Every test under the address and undefined-behaviour sanitizers
@@ -66,6 +72,16 @@ tsan: packages-test ## Every test under the thread sanitizer, on epoll
 	@TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1 \
 	  TOLLKEEPER_SERVER_BACKEND=epoll \
 	  $(steady) $(PYTHON) tests/run.py build/tsan $(patient)
+
+# For ever, unless SECONDS was given.
+soak: packages-test $(release)/with-tests ## The simulator on all cores, endless, or SECONDS=3600
+	@ninja -C $(release) tests/sim/tollkeeper-sim
+	@$(PYTHON) tests/sim/soak.py $(release)/tests/sim/tollkeeper-sim \
+	  $(if $(filter file,$(origin SECONDS)),,$(SECONDS))
+
+# For ever, unless SECONDS was given; TOLL_SEED=... begins as a run that said so did.
+soak-real: packages-test build ## Faults with real processes, endless; SECONDS=600, TOLL_SEED=...
+	@$(PYTHON) tests/fault/soak_real.py $(if $(filter file,$(origin SECONDS)),,--seconds $(SECONDS))
 
 lint: packages-lint $(release)/with-tests ## clang-format and clang-tidy; changes nothing
 	@ninja -C $(release)

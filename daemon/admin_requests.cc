@@ -147,7 +147,9 @@ void Session::write_control_result(ReplyWriter& reply) {
 
 bool Session::is_admin() {
   if (admin_ == Admin::kUnasked) {
-    admin_ = worker_.loop().peer_is_privileged(stream_.fd(), worker_.process().admin_group) ? Admin::kYes : Admin::kNo;
+    admin_ = worker_.loop().peer_is_privileged(stream_.fd(), worker_.process().admin_group)
+                 ? Admin::kYes
+                 : Admin::kNo;
   }
   return admin_ == Admin::kYes;
 }

@@ -9,6 +9,7 @@
 #include "daemon/store_news.h"
 #include "daemon/store_pulse.h"
 #include "daemon/worker.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 Fleet::Fleet(Worker& worker, const config::RedisSettings& settings, std::string_view node,
@@ -67,6 +68,7 @@ void Fleet::hear(bool hears) {
 void Fleet::on_push(const net::RedisReply& reply) {
   const auto parts = reply.array();
   if (parts.size() != 3 || parts[0].text != "message") return;
+  if (engine::flawed(engine::Flaw::kDeafToNews)) return;
   if (parts[2].text.size() > StoreNews::kMessageMax + 64) return;
   const auto message = std::make_shared<const std::string>(parts[2].text);
   worker_.for_all_workers([message, node = node_](Worker& worker) {

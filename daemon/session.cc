@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/worker.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 
@@ -177,7 +178,18 @@ void Session::answered(Ask& ask) {
   worker_.touch(*this);
 }
 
+// The second goes before the first, if it is ready and the first is not.
+void Session::let_pass() {
+  Ask* second = first_ == nullptr || first_->ready ? nullptr : first_->next;
+  if (second == nullptr || !second->ready) return;
+  first_->next = second->next;
+  second->next = first_;
+  if (last_ == second) last_ = first_;
+  first_ = second;
+}
+
 void Session::write_replies() {
+  if (engine::flawed(engine::Flaw::kRepliesOutOfOrder)) let_pass();
   while (first_ != nullptr && first_->ready) {
     Ask* ask = first_;
     first_ = ask->next;

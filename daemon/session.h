@@ -115,6 +115,7 @@ class Session final : public net::StreamHandler {
   void answer_hello(ReplyWriter& reply, Request words);
   void start_reload(Framing framing);
 
+  void let_pass();
   void write_replies();
   void write(const Ask& ask, ReplyWriter& reply);
   void write_control_result(ReplyWriter& reply);

@@ -12,6 +12,7 @@
 #include "daemon/store_directory.h"
 #include "daemon/store_link.h"
 #include "daemon/worker.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 namespace {
@@ -319,7 +320,9 @@ void Store::note(const Operation& operation) {
 void Store::answer_without_store(Ask& ask) {
   const engine::Policy* policy = rules_->table().find(ask.operation.policy);
   ask.source = daemon::answer_without_store(ask.operation, policy, retry_us());
-  if (ask.source == Source::kLocal) return worker_.decide_here(ask);
+  const bool here = ask.source == Source::kLocal;
+  if (here && engine::flawed(engine::Flaw::kClaimsRedis)) ask.source = Source::kRedis;
+  if (here) return worker_.decide_here(ask);
   worker_.answer(ask);
 }
 

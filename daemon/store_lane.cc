@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/store_link.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 namespace {
@@ -102,6 +103,7 @@ void StoreLane::replied(BatchCall& call, const net::RedisReply& reply) {
 }
 
 void StoreLane::lost(BatchCall& call, net::CallLoss loss) {
+  if (engine::flawed(engine::Flaw::kForgetsLostCalls)) return;
   owner_.counters().store_lost.add();
   report(call, loss == net::CallLoss::kCut ? Breaker::Call::kVoid : Breaker::Call::kFailed);
   lose(call);

@@ -23,9 +23,6 @@ constexpr int64_t kForeverNs = -1;
 // for a sleeper collects for so long, so that one ring serves more.
 constexpr int64_t kRingWithinNs = 20'000;
 
-// How long the end may take to say goodbye to Redis.
-constexpr int64_t kGoodbyeNs = 200 * kNsPerMs;
-
 constexpr size_t kSweepKeysPerTick = 8192;  // well under a millisecond
 
 void prefetch_answer(const Letter* letter) {
@@ -67,7 +64,7 @@ void Worker::listen(int listener) {
 void Worker::run() {
   start();
   while (!ended_) {
-    if (const auto timeout_ns = turn()) sleep(*timeout_ns);
+    if (const auto timeout_ns = turn()) wait(*timeout_ns);
   }
 }
 
@@ -125,35 +122,9 @@ std::optional<int64_t> Worker::prepare_to_sleep() {
 }
 
 // The turn's one entry into the kernel; one more if others had to be woken.
-void Worker::sleep(int64_t timeout_ns) {
+void Worker::wait(int64_t timeout_ns) {
   run_loop(timeout_ns);
   process_.post.awake(index_);
-}
-
-// After stop(): clients are cut off, and Redis is told that we go. Turns go on meanwhile, since
-// others may still wait for what this worker's shard has to say.
-void Worker::begin_to_part() {
-  part_by_ns_ = turn_ns() + kGoodbyeNs;
-  abort_sessions();
-  if (store_ != nullptr) store_->stop(turn_ns());
-  if (fleet_ != nullptr) fleet_->stop();
-}
-
-bool Worker::parted() {
-  if (part_by_ns_ == 0) return false;
-  const bool late = turn_ns() > part_by_ns_;
-  if (late && store_ != nullptr) store_->cut();
-  if (store_ != nullptr && !store_->stopped()) return false;
-  if (fleet_ != nullptr && !fleet_->stopped()) return false;
-  // A connection that is on its way to its worker may yet ask the others.
-  const uint64_t handed = process_.counters[0]->connections_handed.get();
-  uint64_t opened = 0;
-  uint64_t closed = 0;
-  for (const auto& counters : process_.counters) {
-    opened += counters->connections_opened.get();
-    closed += counters->connections_closed.get();
-  }
-  return std::max(handed, opened) == closed;
 }
 
 // The handlers run at a time of their own: that of before the sleep is long past.
@@ -480,15 +451,6 @@ void Worker::remove(Session& session) {
   std::swap(sessions_[slot], sessions_.back());
   sessions_[slot]->slot = slot;
   sessions_.pop_back();
-}
-
-void Worker::drain() {
-  draining_ = true;
-  if (acceptor_ != nullptr) acceptor_->stop();
-}
-
-void Worker::abort_sessions() {
-  for (const auto& session : sessions_) session->abort();
 }
 
 void Worker::publish_counters() {

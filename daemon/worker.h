@@ -49,11 +49,11 @@ class Worker {
   void listen(int listener);  // this worker accepts for all
   void run();                 // until the end, which stop() begins
   // What run() does, a step at a time, for who has many workers on one thread: start(), and until
-  // ended() a turn() and, if it returned how long it may last (negative: no limit), a sleep(). Who
-  // does not let it sleep for so long calls sleep() when its loop has something for it.
+  // ended() a turn() and, if it returned how long it may last (negative: no limit), a wait(). Who
+  // does not let it wait for so long calls wait() when its loop has something for it.
   void start();
   std::optional<int64_t> turn();
-  void sleep(int64_t timeout_ns);
+  void wait(int64_t timeout_ns);
   bool ended() const { return ended_; }
 
   // Runs `task` on the worker's thread, soon. Any thread; allocates and locks, so not for requests.

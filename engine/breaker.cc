@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "engine/flaws.h"
+
 namespace toll::engine {
 namespace {
 
@@ -35,7 +37,7 @@ bool Breaker::allow(TimeUs now) {
     case BreakerState::kOpen:
       // A clock that stepped back must not make the wait any longer than it was meant.
       retry_at_ = std::min(retry_at_, now + wait_us_);
-      if (now < retry_at_) return false;
+      if (now < retry_at_ || flawed(Flaw::kBreakerStaysOpen)) return false;
       state_ = BreakerState::kHalfOpen;
       // In the middle of the wait, far from the calls on either side of it: the durations that are
       // reported may come from another clock.

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cassert>
 
+#include "engine/flaws.h"
 #include "engine/limits.h"
 
 namespace toll::engine {
@@ -17,8 +18,9 @@ void RefusalMemory::note(const KeyHash& key, int64_t units, const Answer& answer
   assert(units > 0 && units <= kUnitsMax && sent <= answered);
   static_assert(kLimitCountMax <= INT32_MAX && kDebtUnitsMax <= INT32_MAX);
   const bool never = answer.retry_us == kNever;
-  const int64_t wait_us = never ? most_us : std::min(answer.retry_us, most_us);
+  int64_t wait_us = never ? most_us : std::min(answer.retry_us, most_us);
   if (wait_us <= 0) return;
+  if (flawed(Flaw::kRemembersTooLong)) wait_us += most_us / 2;
 
   const std::span<Entry> bucket = bucket_of(key);
   auto place = std::ranges::find_if(bucket, [&](const Entry& e) { return e.is_of(key, units); });
@@ -36,7 +38,7 @@ void RefusalMemory::note(const KeyHash& key, int64_t units, const Answer& answer
             .remaining = static_cast<int32_t>(answer.remaining),
             .sent = sent,
             .ends_at = sent + wait_us,
-            .retry_at = answered + answer.retry_us,
+            .retry_at = answered + std::max(answer.retry_us, wait_us),
             .reset_at = answered + answer.reset_us};
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/exact.h"
+#include "engine/flaws.h"
 
 namespace toll::engine {
 namespace {
@@ -22,7 +23,7 @@ Limit share_of(Algorithm algorithm, const Limit& whole, uint32_t hosts) {
 
 std::vector<Limit> shares_of(const PolicySpec& spec, uint32_t hosts) {
   std::vector<Limit> shares = spec.limits;
-  if (hosts == 1 || spec.mode == Mode::kLocal) return shares;
+  if (hosts == 1 || spec.mode == Mode::kLocal || flawed(Flaw::kIgnoresShare)) return shares;
   for (Limit& limit : shares) limit = share_of(spec.algorithm, limit, hosts);
   return shares;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "engine/flaws.h"
 #include "engine/store_batch_state.h"
 
 namespace toll::engine {
@@ -112,7 +113,8 @@ void StoreBatch::State::pack_item(const Item& item) {
     const bool log = key.algorithm == Algorithm::kSlidingLog;
     writer.number(part.rule);
     writer.number(key.number);
-    writer.number(part.a);
+    const bool more = key.algorithm == Algorithm::kFixedWindow && flawed(Flaw::kChargesNobody);
+    writer.number(part.a + int64_t{more});
     writer.number(log ? int64_t{key.renew} : part.b);
     writer.number(part.c);
     reply_numbers += state_numbers(key.algorithm);
@@ -183,6 +185,8 @@ void StoreBatch::State::hand_out(std::span<StoreRequest* const> requests) const 
     if (slot.result != StoreResult::kDecided) continue;
     Operation& op = request->operations[slot.operation];
     op.outcome = slot.outcome;
+    const bool refused = op.outcome == Outcome::kRefused;
+    if (refused && flawed(Flaw::kAdmitsRefused)) op.outcome = Outcome::kAdmitted;
     op.answer = slot.answer;
   }
 }

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "engine/flaws.h"
 #include "engine/store_renewals.h"
 
 namespace toll::engine {
@@ -119,6 +120,7 @@ StoreRequest* StoreQueue::take_answered() {
 // ---- deadlines ----
 
 void StoreQueue::expire(int64_t now_ns) {
+  if (flawed(Flaw::kWaitsForStore)) return;
   if (now_ns >= waiting_deadline_ns_) expire_waiting(now_ns);
   for (const auto& flight : flights_) {
     if (flight->out && now_ns >= flight->first_deadline_ns) {

@@ -8,8 +8,8 @@
 // from nowhere else: an operation never completes inside the call that starts it, and handlers do
 // not nest. A handler may start and stop operations and must not block.
 //
-// Three back-ends: io_uring (net/uring_loop.h), epoll (net/epoll_loop.h) and, for the simulator,
-// one without a kernel (tests/sim/sim_loop.h). All pass the same suite (tests/unit/loop_test.cc).
+// Three back-ends: io_uring (net/uring_loop.h) and epoll (net/epoll_loop.h), which pass the same
+// suite (tests/unit/loop_test.cc), and the simulator's, without a kernel (tests/sim/sim_loop.h).
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,47 @@
+// Ways to break a promise on purpose. A simulator that finds no fault may be one that cannot: so
+// one is built with these (-DTOLL_FLAWS, tests/sim), and a test shows that it finds each.
+//
+// In every other build flawed() is false when compiled, and nothing of this is left.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace toll::engine {
+
+enum class Flaw : uint8_t {
+  kNone,
+  kAdmitsRefused,      // promise 1: what the store refused passes
+  kChargesNobody,      // promise 2: a unit more than anybody asked for
+  kWaitsForStore,      // promise 3: past the deadline too
+  kIgnoresShare,       // promise 5: in the dark each host takes the whole limit
+  kClaimsRedis,        // promise 7: what the shard decided is said to be by redis
+  kRemembersTooLong,   // promise 7: refusals that may have changed
+  kDeafToNews,         // promise 7: what others give back
+  kRepliesOutOfOrder,  // the first that is ready goes first
+  kForgetsLostCalls,   // liveness: a batch whose connection broke is never over
+  kBreakerStaysOpen,   // liveness
+};
+inline constexpr std::array<std::string_view, 11> kFlawNames = {
+    "none",          "admits-refused",     "charges-nobody",     "waits-for-store",
+    "ignores-share", "claims-redis",       "remembers-too-long", "deaf-to-news",
+    "out-of-order",  "forgets-lost-calls", "breaker-stays-open"};
+
+#ifdef TOLL_FLAWS
+inline namespace with_flaws {
+extern Flaw flaw_in_force;  // tests/sim/main.cc
+inline bool flawed(Flaw flaw) {
+  return flaw == flaw_in_force;
+}
+}  // namespace with_flaws
+#else
+inline namespace without_flaws {
+constexpr bool flawed(Flaw) {
+  return false;
+}
+}  // namespace without_flaws
+#endif
+
+}  // namespace toll::engine

@@ -1,0 +1,294 @@
+#include "tests/sim/client.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <fmt/format.h>
+#include <utility>
+
+namespace toll::sim {
+namespace {
+
+constexpr size_t kReadMost = 4'096;
+
+int64_t number_of(std::string_view word) {
+  int64_t number = 0;
+  std::from_chars(word.data(), word.data() + word.size(), number);
+  return number;
+}
+
+constexpr std::string_view kVerbs[] = {"CHECK", "PEEK",    "REFUND",  "CHARGE",
+                                       "RESET", "ACQUIRE", "RELEASE", "HEALTH"};
+
+std::vector<std::string> words_of(const Wish& wish, const Workload& workload) {
+  std::vector<std::string> words{std::string(kVerbs[static_cast<size_t>(wish.ask)])};
+  for (const Part& part : wish.parts) {
+    words.push_back(workload.rules()[part.rule].spec.name);
+    words.push_back(Workload::id(part.id));
+    if (wish.ask == Ask::kRelease) words.push_back(fmt::format("{:016x}", wish.ticket));
+    const bool units = wish.ask == Ask::kCheck || wish.ask == Ask::kRefund ||
+                       wish.ask == Ask::kCharge || wish.ask == Ask::kAcquire;
+    if (units) words.push_back(std::to_string(part.units));
+  }
+  return words;
+}
+
+std::string bytes_of(const std::vector<std::string>& words, bool resp) {
+  if (!resp) return fmt::format("{}\n", fmt::join(words, " "));
+  std::string bytes = fmt::format("*{}\r\n", words.size());
+  for (const std::string& word : words) bytes += fmt::format("${}\r\n{}\r\n", word.size(), word);
+  return bytes;
+}
+
+}  // namespace
+
+std::optional<RawReply> take_raw_reply(std::string& bytes, bool resp) {
+  size_t at = 0;
+  const auto line = [&]() -> std::optional<std::string> {
+    const size_t end = bytes.find('\n', at);
+    if (end == std::string::npos) return std::nullopt;
+    std::string text = bytes.substr(at, end - at);
+    if (!text.empty() && text.back() == '\r') text.pop_back();
+    at = end + 1;
+    return text;
+  };
+  RawReply reply;
+  const auto head = line();
+  if (!head) return std::nullopt;
+  if (!resp) {
+    for (size_t from = 0; from <= head->size();) {
+      const size_t to = std::min(head->find(' ', from), head->size());
+      reply.words.push_back(head->substr(from, to - from));
+      from = to + 1;
+    }
+    reply.error = reply.words[0] == "ERR";
+    bytes.erase(0, at);
+    return reply;
+  }
+  const auto item = [&](const std::string& first) -> bool {
+    if (!first.starts_with('$')) {
+      reply.words.push_back(first.substr(1));
+      return true;
+    }
+    const auto size = static_cast<size_t>(number_of(std::string_view(first).substr(1)));
+    if (bytes.size() < at + size + 2) return false;
+    reply.words.push_back(bytes.substr(at, size));
+    at += size + 2;
+    return true;
+  };
+  reply.error = head->starts_with('-');
+  reply.array = head->starts_with('*');
+  if (!reply.array) {
+    if (!item(*head)) return std::nullopt;
+  } else {
+    for (int64_t left = number_of(std::string_view(*head).substr(1)); left > 0; --left) {
+      const auto first = line();
+      if (!first || !item(*first)) return std::nullopt;
+    }
+  }
+  bytes.erase(0, at);
+  return reply;
+}
+
+Client::Client(Scheduler& scheduler, Network& network, History& history, Oracle& oracle,
+               Workload& workload, RedisNode& redis,
+               std::vector<std::unique_ptr<DaemonHost>>& hosts, Random random,
+               const ClientSettings& settings)
+    : scheduler_(scheduler),
+      network_(network),
+      history_(history),
+      oracle_(oracle),
+      workload_(workload),
+      redis_(redis),
+      hosts_(hosts),
+      random_(random),
+      settings_(settings) {}
+
+void Client::start() {
+  connect();
+  scheduler_.after(random_.between(0, settings_.pause_most_ns), [this] { act(); });
+}
+
+void Client::connect() {
+  resp_ = random_.chance(50);
+  socket_ = network_.open(settings_.place, *this);
+  network_.connect(socket_, hosts_[settings_.host]->settings().address);
+}
+
+void Client::on_connected(int socket, IoStatus status) {
+  if (socket != socket_) return;
+  if (status == IoStatus::kOk) {
+    connected_ = true;
+    return send();
+  }
+  lost();
+}
+
+void Client::lost() {
+  network_.close(socket_);
+  connected_ = false;
+  socket_ = -1;
+  input_.clear();
+  output_.clear();
+  for (const Expected& each : std::exchange(expected_, {})) oracle_.unanswered(each.request);
+  scheduler_.after(random_.between(kNsPerMs, 50 * kNsPerMs), [this] {
+    if (socket_ < 0) connect();
+  });
+}
+
+void Client::die() {
+  if (socket_ >= 0) lost();
+}
+
+void Client::stop_reading(int64_t for_ns) {
+  if (idle_since_ns_ >= 0) return;
+  idle_since_ns_ = scheduler_.now_ns();
+  scheduler_.after(for_ns, [this] {
+    idle_ns_ += scheduler_.now_ns() - idle_since_ns_;
+    idle_since_ns_ = -1;
+    if (socket_ >= 0) on_readable(socket_);
+  });
+}
+
+int64_t Client::idle_ns() const {
+  return idle_ns_ + (idle_since_ns_ < 0 ? 0 : scheduler_.now_ns() - idle_since_ns_);
+}
+
+void Client::act() {
+  const int64_t burst = random_.skewed(1, static_cast<int64_t>(settings_.depth));
+  for (int64_t i = 0; i < burst && connected_ && !resting_; ++i) {
+    if (expected_.size() >= settings_.depth) break;
+    if (!tickets_.empty() && random_.chance(30)) {
+      const Ticket ticket = tickets_.back();
+      tickets_.pop_back();
+      put({.ask = Ask::kRelease, .parts = {ticket.part}, .ticket = ticket.number}, {});
+    } else {
+      put(workload_.draw(), {});
+    }
+  }
+  send();
+  if (resting_) return;
+  const int64_t more_ns = calm_ ? random_.between(20, 200) * kNsPerMs : 0;
+  scheduler_.after(more_ns + random_.between(settings_.pause_least_ns, settings_.pause_most_ns),
+                   [this] { act(); });
+}
+
+void Client::ask(const Wish& wish, std::function<void(const Told&)> told) {
+  if (!connected_) return;
+  put(wish, std::move(told));
+  send();
+}
+
+void Client::put(const Wish& wish, std::function<void(const Told&)> told) {
+  Request request{.wish = wish,
+                  .host = settings_.host,
+                  .client = settings_.number,
+                  .number = ++requests_,
+                  .sent_ns = scheduler_.now_ns(),
+                  .redis_sent_us = redis_.now_us(),
+                  .life = hosts_[settings_.host]->life(),
+                  .breaks = redis_.breaks(),
+                  .client_idle_ns = idle_ns()};
+  request.due_ns = due_ns(wish);
+  request.waits_since_ns =
+      expected_.empty() ? request.sent_ns : expected_.front().request.waits_since_ns;
+  if (wish.ask == Ask::kRelease) oracle_.releasing(wish.parts[0], wish.ticket);
+  oracle_.asked(request);
+  output_ += bytes_of(words_of(wish, workload_), resp_);
+  expected_.push_back({std::move(request), std::move(told)});
+}
+
+// Replies come in the order of the requests, so none is due before those ahead of it; and one that
+// names several keys waits for those, and lets those behind it wait.
+int64_t Client::due_ns(const Wish& wish) const {
+  int64_t last_due_ns = scheduler_.now_ns();
+  int64_t begins_ns = scheduler_.now_ns();
+  for (const Expected& each : expected_) {
+    last_due_ns = each.request.due_ns;
+    if (each.request.wish.parts.size() > 1) begins_ns = std::max(begins_ns, last_due_ns);
+  }
+  if (wish.parts.size() > 1) begins_ns = std::max(begins_ns, last_due_ns);
+  return std::max(last_due_ns, begins_ns + oracle_.deadline_ns(wish));
+}
+
+void Client::send() {
+  while (connected_ && !output_.empty()) {
+    const auto sent = network_.send(socket_, output_);
+    if (!sent) return lost();
+    if (*sent == 0) return;
+    output_.erase(0, *sent);
+  }
+}
+
+void Client::on_writable(int socket) {
+  if (socket == socket_) send();
+}
+
+void Client::on_readable(int socket) {
+  if (socket != socket_ || idle_since_ns_ >= 0) return;
+  std::array<char, kReadMost> bytes;
+  while (true) {
+    const auto got = network_.receive(socket_, bytes);
+    if (!got) return lost();
+    if (*got == 0) return;
+    input_.append(bytes.data(), *got);
+    while (!expected_.empty()) {
+      const auto reply = take_reply(expected_.front().request.wish.ask);
+      if (!reply) break;
+      const Expected answered = std::move(expected_.front());
+      expected_.pop_front();
+      if (answered.request.wish.ask == Ask::kAcquire && reply->ticket != 0) {
+        tickets_.push_back({answered.request.wish.parts[0], reply->ticket});
+      }
+      oracle_.answered(answered.request, *reply, idle_ns() - answered.request.client_idle_ns);
+      if (answered.told) answered.told(*reply);
+    }
+    if (expected_.empty() && !input_.empty()) {
+      history_.violation("order: client {} is told {} unasked", settings_.number, input_);
+      input_.clear();
+    }
+  }
+}
+
+std::optional<Told> Client::take_reply(Ask ask) {
+  const auto raw = take_raw_reply(input_, resp_);
+  if (!raw) return std::nullopt;
+  Told reply;
+  std::vector<std::string> words = raw->words;
+  if (raw->error) {
+    if (!resp_) words.erase(words.begin());
+    reply.word = Word::kError;
+    reply.text = fmt::format("{}", fmt::join(words, " "));
+    return reply;
+  }
+  const bool decides = ask == Ask::kCheck || ask == Ask::kAcquire;
+  reply.text = fmt::format("{}", fmt::join(words, " "));
+  if (!resp_) {
+    reply.word = words[0] == "ALLOW" ? Word::kAllow : words[0] == "DENY" ? Word::kDeny : Word::kOk;
+    words.erase(words.begin());
+  } else if (decides && raw->array && words.size() >= 6) {
+    reply.word = words[0] == "1" ? Word::kAllow : Word::kDeny;
+    words.erase(words.begin());
+  }
+  const auto word = [&](size_t index) {
+    return index < words.size() ? words[index] : std::string();
+  };
+  if (decides && reply.word != Word::kOk) {
+    reply.limit = number_of(word(0));
+    reply.remaining = number_of(word(1));
+    reply.retry_ms = number_of(word(2));
+    reply.source = word(4);
+    if (ask == Ask::kAcquire && words.size() > 5) {
+      std::from_chars(words[5].data(), words[5].data() + words[5].size(), reply.ticket, 16);
+    } else if (words.size() > 5) {
+      reply.position = static_cast<size_t>(number_of(words[5]));
+    }
+  } else if (ask == Ask::kPeek) {
+    reply.limit = number_of(word(0));
+    reply.remaining = number_of(word(1));
+    reply.source = word(3);
+  }
+  return reply;
+}
+
+}  // namespace toll::sim

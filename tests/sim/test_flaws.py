@@ -1,0 +1,43 @@
+"""The simulator finds broken promises: else that it finds none means nothing."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+FLAWED = os.environ["TOLLKEEPER_SIM_FLAWED"]
+
+# Each is found within so many seeds of 5000 steps; most within two or three.
+SEEDS_MOST = 60
+FLAWS = {
+    "admits-refused": "promise 1",
+    "charges-nobody": "promise|liveness",
+    "waits-for-store": "promise 3",
+    "ignores-share": "promise 5",
+    "claims-redis": "promise [17]",
+    "remembers-too-long": "promise 7",
+    "deaf-to-news": "promise 7",
+    "out-of-order": "order",
+    "forgets-lost-calls": "liveness",
+    "breaker-stays-open": "liveness",
+}
+
+
+def run(*arguments):
+    done = subprocess.run([FLAWED, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=900, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("flaw", FLAWS)
+def test_a_broken_promise_is_found(flaw):
+    code, output = run("--flaw", flaw, "--seed", 1, "--seeds", SEEDS_MOST, "--steps", 5000)
+    assert code == 1, f"{flaw} was not found:\n{output[-2000:]}"
+    said = re.search(r"seed \d+ broke a promise: (.*)", output)
+    assert said and re.search(FLAWS[flaw], said[1]), output[-2000:]
+
+
+def test_without_a_flaw_the_same_program_finds_none():
+    code, output = run("--seed", 1, "--seeds", 10, "--steps", 5000)
+    assert code == 0, output[-20000:]

@@ -1,0 +1,109 @@
+// One run: a fleet of hosts, a Redis and clients, made and disturbed by one seed, and judged.
+//
+//   warm up, undisturbed  ->  `steps` steps under faults  ->  faults end, all must settle  ->  sums
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/client.h"
+#include "tests/sim/daemon_host.h"
+#include "tests/sim/history.h"
+#include "tests/sim/network.h"
+#include "tests/sim/oracle.h"
+#include "tests/sim/redis_node.h"
+#include "tests/sim/workload.h"
+
+namespace toll::sim {
+
+// In this order they are drawn: a seed means another run if it changes.
+enum class Fault : uint8_t {
+  kKillDaemon,
+  kShutDownDaemon,
+  kStallCore,
+  kStallDaemon,
+  kBreakLinks,
+  kPartition,
+  kBadWeather,
+  kRedisKept,
+  kRedisOld,
+  kRedisEmpty,
+  kRedisStall,
+  kRedisTrouble,
+  kFlushScripts,
+  kClientDies,
+  kClientStopsReading,
+  kSetClock,
+  kStopClock,
+  kSetRedisClock,
+  kReload,
+};
+inline constexpr size_t kFaults = 19;
+std::string_view to_string(Fault fault);
+
+struct RunSettings {
+  uint64_t seed = 0;
+  uint64_t steps = 20'000;  // under faults
+  bool idle = false;        // no clients: how fast is nothing?
+  bool aloud = false;
+};
+
+struct RunResult {
+  std::string violation;  // "" if all promises were kept
+  std::vector<std::string> history;
+  uint64_t steps = 0;
+  int64_t simulated_ns = 0;
+  std::array<uint64_t, kFaults> faults{};
+  OracleCounts counts;
+  NetworkCounts network;
+  uint64_t redis_commands = 0;
+};
+
+class World {
+ public:
+  explicit World(const RunSettings& settings);
+  ~World();
+
+  RunResult run();
+
+ private:
+  void build();
+  void add_host(size_t number);
+  void add_clients();
+  void run_until(int64_t when_ns);
+  void disturb();
+  void begin(Fault fault);
+  void begin_at_host(Fault fault, size_t number, int64_t for_ns);
+  void begin_on_the_way(Fault fault, size_t number, int64_t for_ns);
+  void begin_at_redis(Fault fault, int64_t for_ns);
+  void start_again(DaemonHost& host, int64_t after_ns);
+  void disturb_until(int64_t when_ns);
+  void settle();
+  void judge_health();
+  void judge_sums();
+  size_t any_host() { return random_.below(hosts_.size()); }
+
+  const RunSettings settings_;
+  Random random_;
+  Scheduler scheduler_;
+  History history_;
+  Network network_;
+  Workload workload_;
+  std::unique_ptr<RedisNode> redis_;
+  std::vector<std::unique_ptr<DaemonHost>> hosts_;
+  std::unique_ptr<Oracle> oracle_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<Client>> judges_;  // one for each host, that ask at the end
+  std::vector<Fault> possible_;                  // of all faults, those of this run
+  int64_t fault_pause_ns_ = 0;
+  bool disturbing_ = false;
+  int64_t busy_until_ns_ = 0;  // the last of the faults under way
+  std::array<uint64_t, kFaults> faults_{};
+};
+
+}  // namespace toll::sim
