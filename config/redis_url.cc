@@ -76,6 +76,8 @@ bool is_ipv6(std::string_view text) {
   if (zone < text.size() && (name.empty() || !std::ranges::all_of(name, is_name_character))) {
     return false;
   }
+  // It would end the text that is looked at, and anything could follow.
+  if (text.contains('\0')) return false;
   in6_addr address{};
   return inet_pton(AF_INET6, std::string(text.substr(0, zone)).c_str(), &address) == 1;
 }

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "config/text.h"
+
 namespace toll::config {
 namespace {
 
@@ -34,7 +36,8 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 void Report::fault(const Origin& origin, std::string_view key, std::string message) {
-  std::string named(origin.variable.empty() ? key : std::string_view(origin.variable));
+  std::string named =
+      origin.variable.empty() ? std::string(key) : shown(origin.variable, kShownSentenceMax);
   found_.push_back(
       {origin.layer, origin.position, Fault{where(origin), std::move(named), std::move(message)}});
 }

@@ -6,8 +6,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,14 +13,9 @@
 #include <vector>
 
 #include "daemon/framing.h"
+#include "tests/fuzz/require.h"
 
 namespace toll::daemon {
-
-inline void require(bool holds, const char* promise) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", promise);
-  std::abort();
-}
 
 // What one request came to.
 struct ReadFrame {

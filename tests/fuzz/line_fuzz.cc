@@ -8,9 +8,10 @@
 #include <string_view>
 
 #include "tests/fuzz/frame_reader.h"
+#include "tests/fuzz/require.h"
 
+using toll::require;
 using toll::daemon::FrameReader;
-using toll::daemon::require;
 
 // NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "net/redis_reader.h"
-#include "tests/fuzz/frame_reader.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
-using toll::daemon::require;
+using toll::require;
 using toll::net::error_kind;
 using toll::net::RedisReader;
 using toll::net::RedisReply;

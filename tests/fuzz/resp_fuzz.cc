@@ -12,14 +12,15 @@
 #include <vector>
 
 #include "tests/fuzz/frame_reader.h"
+#include "tests/fuzz/require.h"
 
 namespace {
 
+using toll::require;
 using toll::daemon::Frame;
 using toll::daemon::FrameReader;
 using toll::daemon::kWordsMax;
 using toll::daemon::ReadFrame;
-using toll::daemon::require;
 
 constexpr size_t kRequestMax = 65'536;
 

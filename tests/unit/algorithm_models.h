@@ -205,6 +205,9 @@ class WindowLogModel {
 
   bool admits(int64_t units) const { return used_at(now_ms_) + units <= limit_.count; }
 
+  // Another count; what was logged stays. REQUIRES: the same windows.
+  void take_limit(const Limit& limit) { limit_ = limit; }
+
   int64_t remaining() const { return std::max(limit_.count - used_at(now_ms_), -kDebtUnitsMax); }
 
   int64_t retry_us(int64_t units) const {

@@ -141,6 +141,16 @@ TEST(Environment, FaultsNameTheVariableAndTheNearestKnownOne) {
                   .starts_with("environment: RATE_LIMIT_: the name is empty"));
 }
 
+TEST(Environment, AFaultIsOneLineOfTextWhateverTheVariableIsCalled) {
+  EXPECT_EQ(faults_with({{"TOLLKEEPER_A\nB\xff\x1b", "1"}}),
+            "environment: TOLLKEEPER_A?B??: unknown variable\n");
+  EXPECT_NE(faults_with({{"TOLLKEEPER_POLICIES_GENERAL_LIMIT", "x"}})
+                .find("TOLLKEEPER_POLICIES_GENERAL_LIMIT: "),
+            std::string::npos);
+  const std::string endless = "RATE_LIMIT_" + std::string(5'000, 'A');
+  EXPECT_LT(faults_with({{endless, "x"}}).size(), 500U);
+}
+
 TEST(Environment, AVariableThatFitsTwoPoliciesIsAFault) {
   constexpr std::string_view kBoth =
       "[policies.a-b]\nlimits = [\"1/1s\"]\n[policies.\"a.b\"]\nlimits = [\"1/1s\"]\n";

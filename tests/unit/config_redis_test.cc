@@ -100,6 +100,8 @@ TEST(RedisUrl, WhatIsNoneIsRefusedAndNotRepeated) {
            {"redis://[h]", "the name or address of a host"},
            {"redis://[::1]7000", "the name or address of a host"},
            {"redis://[fe80::1%25]", "the name or address of a host"},
+           {"redis://[::1%00%0a]", "the name or address of a host"},
+           {"redis://[::1%00%25eth0]", "the name or address of a host"},
            {"redis://a,b", "the name or address of a host"},
            {"redis://h?db=1", "the name or address of a host"},
            {"redis://" + std::string(kHostMax + 1, 'h'), "the name or address of a host"},

@@ -1,0 +1,59 @@
+// Fuzz target: any bytes as the replies of a server that is measured, in either framing: cut
+// anywhere they are as many and of the same kinds.
+//
+// The first byte chooses the framing and how long the pieces of the cut stream are.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "bench/reply_counter.h"
+#include "tests/fuzz/input.h"
+#include "tests/fuzz/require.h"
+
+namespace {
+
+using toll::require;
+using toll::bench::Framing;
+using toll::bench::ReplyCounter;
+using toll::bench::ReplyCounts;
+
+struct Counted {
+  uint64_t replies = 0;
+  ReplyCounts counts;
+  bool error = false;
+  bool operator==(const Counted&) const = default;
+};
+
+Counted count(Framing framing, std::string_view stream, size_t piece) {
+  ReplyCounter counter(framing);
+  Counted counted;
+  while (!stream.empty()) {
+    counted.replies += counter.count(stream.substr(0, piece), counted.counts);
+    stream.remove_prefix(std::min(piece, stream.size()));
+  }
+  counted.error = !counter.first_error().empty();
+  return counted;
+}
+
+}  // namespace
+
+// NOLINTNEXTLINE(readability-identifier-naming): the fuzzer's name
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  toll::fuzz::Input input(data, size);
+  const uint8_t choice = input.byte();
+  const Framing framing = choice % 2 == 0 ? Framing::kLine : Framing::kResp;
+  const std::string_view stream = input.rest();
+  const Counted whole = count(framing, stream, stream.size());
+  require(count(framing, stream, size_t{1} + choice / 2) == whole, "a cut changes no count");
+  // In the line framing a reply is counted for what it is when it begins.
+  const uint64_t total = whole.counts.total();
+  const bool begun = framing == Framing::kLine && !stream.empty() && stream.back() != '\n';
+  require(total == whole.replies + (begun ? 1 : 0), "every reply is of one kind");
+  if (framing == Framing::kLine) {
+    require(whole.replies == static_cast<uint64_t>(std::ranges::count(stream, '\n')),
+            "a reply is a line");
+  }
+  return 0;
+}
