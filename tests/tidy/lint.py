@@ -35,7 +35,9 @@ def compiled(build):
 def cases(build):
     formatted = [(f"format {s.path}", [*FORMAT, s.path]) for s in read_tree() if s.is_cpp]
     tidied = [(f"tidy {path}", [*TIDY, "-p", str(build), path]) for path in compiled(build)]
-    return formatted + tidied
+    alone = [("headers", [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                          str(ROOT / "tests" / "tidy" / "test_headers.py")])]
+    return formatted + tidied + alone
 
 
 def main():
