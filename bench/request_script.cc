@@ -16,8 +16,9 @@
 namespace toll::bench {
 namespace {
 
-constexpr std::array kVerbs = {Verb::kCheck,  Verb::kPeek,  Verb::kRefund,
-                               Verb::kCharge, Verb::kReset, Verb::kPing};
+constexpr std::array kVerbs = {Verb::kCheck,  Verb::kPeek,   Verb::kRefund,
+                               Verb::kCharge, Verb::kReset,  Verb::kPing,
+                               Verb::kCost,   Verb::kBudget, Verb::kHold};
 constexpr uint32_t kWeightMax = 1'000'000;
 
 std::optional<Verb> parse_verb(std::string_view text) {
@@ -37,8 +38,9 @@ std::expected<MixPart, std::string> parse_part(std::string_view part) {
   }
   const auto verb = parse_verb(part.substr(0, equals));
   if (!verb) {
-    return std::unexpected(
-        fmt::format("'{}': the verb is one of check, peek, refund, charge, reset, ping", part));
+    return std::unexpected(fmt::format(
+        "'{}': the verb is one of check, peek, refund, charge, reset, ping, cost, budget, hold",
+        part));
   }
   const std::string_view digits = part.substr(equals + 1);
   uint32_t weight = 0;
@@ -98,6 +100,12 @@ std::string_view to_string(Verb verb) {
       return "RESET";
     case Verb::kPing:
       return "PING";
+    case Verb::kCost:
+      return "COST";
+    case Verb::kBudget:
+      return "BUDGET";
+    case Verb::kHold:
+      return "HOLD";
   }
   return "";
 }
@@ -137,6 +145,12 @@ void append_request(Framing framing, Verb verb, std::string_view policy, std::st
       return append({name, policy, id, "1"}, out);
     case Verb::kPing:
       return append({name}, out);
+    case Verb::kCost:
+      return append({name, "ADD", id, "0.001"}, out);
+    case Verb::kBudget:
+      return append({"COST", "CHECK", id, "0.001"}, out);
+    case Verb::kHold:
+      return append({"COST", "HOLD", id, "0.001", "1s"}, out);
   }
 }
 
@@ -166,7 +180,8 @@ RequestScript RequestScript::render(const ScriptSettings& settings) {
     } else {
       append_request(settings.framing, verb, settings.policy, id_text(id), script.bytes_);
     }
-    if (verb == Verb::kCheck) ++decisions;
+    const bool decides = verb == Verb::kCheck || verb == Verb::kBudget || verb == Verb::kHold;
+    if (decides) ++decisions;
   }
   script.offsets_.push_back(script.bytes_.size());
   script.decisions_before_.push_back(decisions);

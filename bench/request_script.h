@@ -16,8 +16,10 @@ namespace toll::bench {
 
 enum class Framing : uint8_t { kLine, kResp };
 
-enum class Verb : uint8_t { kCheck, kPeek, kRefund, kCharge, kReset, kPing };
-std::string_view to_string(Verb verb);  // "CHECK"
+enum class Verb : uint8_t { kCheck, kPeek, kRefund, kCharge, kReset, kPing, kCost, kBudget, kHold };
+// "CHECK". COST is a charge of a thousandth of a dollar, BUDGET asks whether so much is left (COST
+// CHECK), and HOLD holds it.
+std::string_view to_string(Verb verb);
 
 // A verb and its part of the requests, in proportion to all weights.
 struct MixPart {

@@ -35,6 +35,15 @@ HostPath default_state_dir(const Environment& environment) {
   if (auto directory = first_directory(environment, "STATE_DIRECTORY"); !directory.empty()) {
     return {std::move(directory), "STATE_DIRECTORY"};
   }
+  // What nobody but root may write is no default for others.
+  const auto state_home = environment.find("XDG_STATE_HOME");
+  const auto home = environment.find("HOME");
+  if (geteuid() != 0 && state_home != environment.end() && !state_home->second.empty()) {
+    return {state_home->second + "/tollkeeper", "XDG_STATE_HOME"};
+  }
+  if (geteuid() != 0 && home != environment.end() && !home->second.empty()) {
+    return {home->second + "/.local/state/tollkeeper", "HOME"};
+  }
   return {"/var/lib/tollkeeper", ""};
 }
 

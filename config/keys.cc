@@ -6,6 +6,7 @@
 
 #include "config/limits.h"
 #include "engine/key_name.h"
+#include "engine/money.h"
 
 namespace toll::config {
 namespace {
@@ -96,6 +97,30 @@ Objected take_rate(const Value& value, Draft& draft) {
 template <double Breaker::* kMember>
 std::string print_rate(const Draft& draft) {
   return fmt::format("{}", draft.settings.redis.breaker.*kMember);
+}
+
+// Dollars as a text, or as a whole number.
+Objected take_budget(const Value& value, Draft& draft) {
+  if (value.kind == Kind::kText && value.text == "none") {
+    draft.settings.costs.budget = engine::kNoBudget;
+    return std::nullopt;
+  }
+  if (value.kind == Kind::kText) {
+    const auto dollars = engine::parse_dollars(value.text);
+    if (!dollars) return objection(value);
+    draft.settings.costs.budget = *dollars;
+    return std::nullopt;
+  }
+  int64_t dollars = 0;
+  const int64_t dollars_max = engine::kDollarsMax / engine::kNanosPerDollar;
+  if (const Objected objected = take_int64(value, 0, dollars_max, dollars)) return objected;
+  draft.settings.costs.budget = dollars * engine::kNanosPerDollar;
+  return std::nullopt;
+}
+
+std::string print_budget(const Draft& draft) {
+  const engine::NanoDollars budget = draft.settings.costs.budget;
+  return quote(budget == engine::kNoBudget ? "none" : engine::format_dollars(budget));
 }
 
 constexpr std::array kKeys = {
@@ -223,6 +248,48 @@ constexpr std::array kKeys = {
     K{"defaults", "deadline", Kind::kText, kDeadlineExpected, "\"50ms\"",
       [](const Value& v, Draft& d) { return take_deadline(v, d.defaults.deadline_us); },
       [](const Draft& d) { return quote(format_duration(d.defaults.deadline_us)); }},
+    K{"costs", "enabled", Kind::kBoolean, "true or false", "true",
+      [](const Value& v, Draft& d) { return take_boolean(v, d.settings.costs.enabled); },
+      [](const Draft& d) { return fmt::format("{}", d.settings.costs.enabled); },
+      Change::kByRestart},
+    K{"costs", "budget", Kind::kText, "dollars with at most 9 decimals, or \"none\"", "\"25.50\"",
+      take_budget, print_budget, Change::kByRestart},
+    K{"costs", "layout", Kind::kText, "one of \"hash\", \"string\"", "\"hash\"",
+      [](const Value& v, Draft& d) {
+        using enum engine::CostLayout;
+        return take_choice(v, {kHash, kString}, d.settings.costs.layout);
+      },
+      [](const Draft& d) { return quote(to_string(d.settings.costs.layout)); }, Change::kByRestart},
+    K{"costs", "ack", Kind::kText, "one of \"disk\", \"redis\"", "\"disk\"",
+      [](const Value& v, Draft& d) {
+        return take_choice(v, {CostAck::kDisk, CostAck::kRedis}, d.settings.costs.ack);
+      },
+      [](const Draft& d) { return quote(to_string(d.settings.costs.ack)); }, Change::kByRestart},
+    K{"costs", "hold_ttl", Kind::kText, "a duration from 1s to 1d", "\"5m\"",
+      [](const Value& v, Draft& d) {
+        return take_duration(v, kHoldTtlMinUs, kHoldTtlMaxUs, d.settings.costs.hold_ttl_us);
+      },
+      [](const Draft& d) { return quote(format_duration(d.settings.costs.hold_ttl_us)); },
+      Change::kByRestart},
+    K{"costs", "journal_max", Kind::kText, "a size from 64MiB to 1024TiB", "\"4GiB\"",
+      [](const Value& v, Draft& d) {
+        return take_size(v, kJournalBytesMin, kJournalBytesMax, d.settings.costs.journal_max_bytes);
+      },
+      [](const Draft& d) { return quote(format_size(d.settings.costs.journal_max_bytes)); },
+      Change::kByRestart},
+    K{"costs", "journal_retain", Kind::kText, "a duration from 1s to 7d", "\"10m\"",
+      [](const Value& v, Draft& d) {
+        return take_duration(v, kJournalRetainMinUs, kJournalRetainMaxUs,
+                             d.settings.costs.journal_retain_us);
+      },
+      [](const Draft& d) { return quote(format_duration(d.settings.costs.journal_retain_us)); },
+      Change::kByRestart},
+    K{"costs", "allow_unsafe_eviction", Kind::kBoolean, "true or false", "false",
+      [](const Value& v, Draft& d) {
+        return take_boolean(v, d.settings.costs.allow_unsafe_eviction);
+      },
+      [](const Draft& d) { return fmt::format("{}", d.settings.costs.allow_unsafe_eviction); },
+      Change::kByRestart},
     K{"log", "level", Kind::kText,
       "one of \"trace\", \"debug\", \"info\", \"warn\", \"error\", \"off\"", "\"info\"",
       [](const Value& v, Draft& d) {
@@ -238,7 +305,7 @@ constexpr std::array kKeys = {
       [](const Draft& d) { return quote(to_string(d.settings.log.format)); }, Change::kByRestart},
 };
 
-constexpr std::array<std::string_view, 3> kLaterTables = {"costs", "logs", "metrics"};
+constexpr std::array<std::string_view, 2> kLaterTables = {"logs", "metrics"};
 
 struct Misplaced {
   std::string_view section;
@@ -310,6 +377,10 @@ Objected take_on_outage(const Value& value, engine::OnOutage& out) {
 
 Objected take_deadline(const Value& value, int64_t& out_us) {
   return take_duration(value, kDeadlineMinUs, kDeadlineMaxUs, out_us);
+}
+
+std::string_view to_string(CostAck ack) {
+  return ack == CostAck::kDisk ? "disk" : "redis";
 }
 
 std::string_view to_string(LogFormat format) {

@@ -50,7 +50,8 @@ struct Key {
   bool secret = false;  // a text given for it is not repeated in messages
 };
 
-// [server], [redis], [defaults] and [log], in the order of the shipped file. Defined in keys.cc.
+// [server], [redis], [defaults], [costs] and [log], in the order of the shipped file. Defined in
+// keys.cc.
 std::span<const Key<Draft>> keys();
 
 // Tables that later versions will know and this one must not pass over in silence, so that nobody
@@ -82,6 +83,8 @@ Objected take_deadline(const Value& value, int64_t& out_us);
 
 // "auto" and so on, as log.format is written.
 std::string_view to_string(LogFormat format);
+// The same for costs.ack.
+std::string_view to_string(CostAck ack);
 
 // In place of a text that may hold a password.
 inline constexpr std::string_view kNotShown = "a text that is not repeated here";

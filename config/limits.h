@@ -48,6 +48,13 @@ inline constexpr int64_t kTimeoutMaxUs = 60'000'000;
 inline constexpr int64_t kBreakerFailuresMax = 1'000'000;
 inline constexpr int64_t kBreakerOpenMaxUs = 600'000'000;
 
+inline constexpr int64_t kHoldTtlMinUs = 1'000'000;
+inline constexpr int64_t kHoldTtlMaxUs = 86'400'000'000;
+inline constexpr int64_t kJournalBytesMin = int64_t{64} << 20;
+inline constexpr int64_t kJournalBytesMax = int64_t{1} << 50;
+inline constexpr int64_t kJournalRetainMinUs = 1'000'000;
+inline constexpr int64_t kJournalRetainMaxUs = 7 * 86'400'000'000;
+
 inline constexpr int64_t kDeadlineMinUs = 100;
 inline constexpr int64_t kDeadlineMaxUs = 60'000'000;
 inline constexpr int64_t kTicketLifeDefaultUs = 60'000'000;

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "engine/breaker.h"
+#include "engine/cost_call.h"
+#include "engine/money.h"
 #include "engine/policy.h"
 
 namespace toll::config {
@@ -51,6 +53,21 @@ struct RedisSettings {
   bool operator==(const RedisSettings&) const = default;
 };
 
+enum class CostAck : uint8_t { kDisk, kRedis };
+
+struct CostsSettings {
+  bool enabled = true;
+  engine::NanoDollars budget = engine::kNoBudget;  // of a month, for an id without its own
+  engine::CostLayout layout = engine::CostLayout::kHash;
+  CostAck ack = CostAck::kDisk;  // when a charge is acknowledged
+  int64_t hold_ttl_us = 300'000'000;
+  int64_t journal_max_bytes = int64_t{4} << 30;
+  int64_t journal_retain_us = 600'000'000;
+  bool allow_unsafe_eviction = false;
+
+  bool operator==(const CostsSettings&) const = default;
+};
+
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : uint8_t { kAuto, kText, kJson, kJournal };
 
@@ -64,6 +81,7 @@ struct LogSettings {
 struct Settings {
   ServerSettings server;
   RedisSettings redis;
+  CostsSettings costs;
   LogSettings log;
   std::vector<engine::PolicySpec> policies;
 };

@@ -54,6 +54,10 @@ void Session::dispatch(const CommandInfo& info, Framing framing, Request words) 
       return ask_release(framing, words);
     case Command::kThrottle:
       return ask_throttle(framing, words);
+    case Command::kCost:
+      return ask_cost(framing, words, false);
+    case Command::kBudget:
+      return ask_cost(framing, words, true);
     default:
       break;
   }

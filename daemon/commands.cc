@@ -36,6 +36,13 @@ constexpr auto kCommands = std::to_array<CommandInfo>({
      "CL.THROTTLE key max_burst count period [units]",
      "Answers as redis-cell does: limited, limit, remaining, retry and reset in seconds; -1 is no "
      "retry needed."},
+    {"COST", Command::kCost, kAnyone, 2, 4, 0,
+     "COST ADD id amount [key] | GET id [YYYY-MM] | CHECK id [amount] | HOLD id amount [ttl] | "
+     "SETTLE id hold actual | CANCEL id hold",
+     "Charges an id's month, tells what it spent, asks its budget, or sets an amount aside until "
+     "the true one is known. Dollars with up to 9 decimals."},
+    {"BUDGET", Command::kBudget, kAnyone, 2, 3, 0, "BUDGET SET id amount|none | GET id | CLEAR id",
+     "An id's own monthly budget, over the configuration's. SET and CLEAR for administrators."},
     {"PING", Command::kPing, kAnyone, 0, 1, 0, "PING [text]",
      "Answers pong, or the text: the daemon is there."},
     {"HEALTH", Command::kHealth, kAnyone, 0, 0, 0, "HEALTH",

@@ -20,6 +20,8 @@ enum class Command : uint8_t {
   kAcquire,
   kRelease,
   kThrottle,  // CL.THROTTLE
+  kCost,
+  kBudget,
   kPing,
   kHealth,
   kStats,

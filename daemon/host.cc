@@ -5,14 +5,24 @@
 #include <cerrno>
 #include <cstring>
 #include <fmt/format.h>
+#include <fstream>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/limits.h"
+#include "engine/key_hash.h"
 
 namespace toll::daemon {
+
+std::string machine_id() {
+  std::ifstream file("/etc/machine-id");
+  std::string id;
+  if (!(file >> id)) return "unknown";
+  const engine::KeyHasher hasher({0, 0});
+  return fmt::format("{:016x}", hasher(0, id).rest);
+}
 
 std::vector<int> usable_processors() {
   cpu_set_t set;

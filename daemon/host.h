@@ -9,6 +9,10 @@
 
 namespace toll::daemon {
 
+// What tells this machine from a copy of it: /etc/machine-id, hashed, for it is not to be shown;
+// "unknown" where there is none.
+std::string machine_id();
+
 // The processors this process may use, in order; at least one.
 std::vector<int> usable_processors();
 

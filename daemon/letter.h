@@ -24,16 +24,20 @@
 namespace toll::daemon {
 
 class Session;
+struct CostRequest;
 struct Together;
 
 enum class LetterKind : uint8_t {
-  kAsk,        // one operation
-  kPart,       // several operations, all or nothing
-  kUndo,       // a part that was admitted is given back, because another part was not
-  kNote,       // a part of what the store admitted is counted by the shard too
-  kWhole,      // a Together for the store, by way of the owner of its first key
-  kRepayment,  // the store's own: a charge for what was used without it
-  kConnection  // a new connection for the worker it is sent to
+  kAsk,            // one operation
+  kPart,           // several operations, all or nothing
+  kUndo,           // a part that was admitted is given back, because another part was not
+  kNote,           // a part of what the store admitted is counted by the shard too
+  kWhole,          // a Together for the store, by way of the owner of its first key
+  kRepayment,      // the store's own: a charge for what was used without it
+  kCost,           // about an account (daemon/cost_letters.h)
+  kJournalCommit,  // to the journal: to be made durable
+  kJournalRead,    // to the journal: to be read back
+  kConnection      // a new connection for the worker it is sent to
 };
 
 struct Letter {
@@ -52,6 +56,7 @@ enum class Form : uint8_t {
   kListHead,   // LIST n: no question, only its place in the queue
   kDone,       // OK
   kThrottle,   // CL.THROTTLE's five integers
+  kCost,       // what daemon/cost_requests.cc says
   kControl     // OK or an error, from the control thread
 };
 
@@ -66,7 +71,7 @@ struct LongId {
 struct alignas(net::kCacheLineBytes) Ask : Letter {
   Ask() : Letter(LetterKind::kAsk) {}
 
-  static constexpr size_t kShortIdMax = 52;
+  static constexpr size_t kShortIdMax = 44;
 
   Framing framing = Framing::kLine;
   Form form = Form::kDecision;
@@ -81,9 +86,10 @@ struct alignas(net::kCacheLineBytes) Ask : Letter {
 
   // by_store only.
   engine::StoreRequest store;
-  std::string_view id;        // in short_id or long_id
-  LongId* long_id = nullptr;  // of the asking worker's pool
-  uint32_t from = 0;          // the asking worker; the owner's note
+  std::string_view id;          // in short_id or long_id
+  LongId* long_id = nullptr;    // of the asking worker's pool
+  CostRequest* cost = nullptr;  // kCost: of the asking worker's pool
+  uint32_t from = 0;            // the asking worker; the owner's note
   std::array<char, kShortIdMax> short_id;
 };
 static_assert(offsetof(engine::Operation, answer) == net::kCacheLineBytes - sizeof(uint64_t));

@@ -248,6 +248,7 @@ void Session::write(const Ask& ask, ReplyWriter& reply) {
   using engine::Outcome;
   WorkerCounters& counters = worker_.counters();
   const engine::Operation& operation = ask.operation;
+  if (ask.form == Form::kCost) return write_cost(*ask.cost, reply);
   const bool asked = ask.form != Form::kListHead && ask.form != Form::kControl;
   if (asked && operation.outcome > Outcome::kDone) {
     counters.errors.add();
@@ -289,6 +290,8 @@ void Session::write(const Ask& ask, ReplyWriter& reply) {
       return reply.ok();
     case Form::kControl:
       return write_control_result(reply);
+    case Form::kCost:
+      return;
   }
 }
 

@@ -22,6 +22,11 @@ inline constexpr size_t kAsksPerWorkerMax = size_t{1} << 16;
 inline constexpr size_t kAsksPerRouteMax = size_t{1} << 14;
 inline constexpr size_t kTogethersPerWorkerMax = 1024;
 
+// Requests for costs of one worker's sessions under way; and how long the store may take to answer
+// one before the ledger does.
+inline constexpr size_t kCostsPerWorkerMax = size_t{1} << 14;
+inline constexpr int64_t kCostDeadlineNs = 50'000'000;
+
 // Operations handed to a shard in one go.
 inline constexpr size_t kBatchMax = 64;
 

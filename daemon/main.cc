@@ -28,11 +28,14 @@
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/store_directory.h"
+#include "daemon/treasury.h"
 #include "daemon/version.h"
 #include "daemon/worker.h"
 #include "engine/policy.h"
+#include "net/file_system.h"
 #include "net/listener.h"
 #include "net/machine.h"
+#include "net/path_lock.h"
 #include "net/self_test.h"
 #include "systemd/notify.h"
 
@@ -119,6 +122,28 @@ int fail(const std::string& reason) {
   return EXIT_FAILURE;
 }
 
+struct CostsAtStart {
+  net::PathLock lock;  // of the state directory, held while the process lives
+  std::unique_ptr<Treasury> treasury;
+};
+
+std::expected<CostsAtStart, std::string> open_costs(Process& process,
+                                                    const config::Settings& settings) {
+  const std::string directory = settings.server.state_dir + "/journal";
+  auto files = net::open_directory(directory);
+  if (!files) {
+    return std::unexpected(fmt::format(
+        "{}; set server.state_dir to a directory that this user may write, or costs.enabled = "
+        "false",
+        files.error().text));
+  }
+  auto lock = net::PathLock::take(directory + "/owner", "server.state_dir");
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  auto treasury = Treasury::open(process, settings.costs, std::move(*files), machine_id());
+  if (!treasury) return std::unexpected(std::move(treasury.error()));
+  return CostsAtStart{std::move(*lock), std::move(*treasury)};
+}
+
 int serve(const config::Sources& sources, config::Loaded loaded) {
   config::ServerSettings& server = loaded.settings.server;
   auto table = engine::PolicyTable::build(loaded.settings.policies, nullptr);
@@ -155,6 +180,14 @@ int serve(const config::Sources& sources, config::Loaded loaded) {
   StoreDirectory directory(loaded.settings.redis);
   process.directory = &directory;
   process.redis_address = StoreDirectory::first_address(loaded.settings.redis);
+  CostsAtStart costs;
+  if (loaded.settings.costs.enabled) {
+    auto open = open_costs(process, loaded.settings);
+    if (!open) return fail(open.error());
+    costs = std::move(*open);
+    process.treasury = costs.treasury.get();
+    costs.treasury->start();
+  }
   {
     Crew crew;
     if (auto started = crew.start(process, *table, listener->fd()); !started) {
@@ -198,6 +231,7 @@ int run(const Options& options) {
   set_up_log(loaded->settings.log);
   for (const std::string& warning : loaded->warnings) spdlog::warn("{}", warning);
   signal(SIGPIPE, SIG_IGN);  // a log whose reader is gone must not end us
+  signal(SIGXFSZ, SIG_IGN);  // nor a file that may not grow: writing it fails
   Control::block_signals();
   return serve(sources, std::move(*loaded));
 }

@@ -118,6 +118,37 @@ void ReplyWriter::ok_fields(std::span<const std::string> fields) {
   if (framing_ == Framing::kLine) append_line_end();
 }
 
+void ReplyWriter::fields(std::initializer_list<std::string_view> words) {
+  if (framing_ == Framing::kResp) {
+    list(words.size());
+  } else {
+    out_.append("OK");
+  }
+  append_words(words);
+}
+
+void ReplyWriter::verdict(bool admitted, std::initializer_list<std::string_view> words) {
+  if (framing_ == Framing::kResp) {
+    list(words.size() + 1);
+    out_.append(admitted ? ":1\r\n" : ":0\r\n");
+  } else {
+    out_.append(admitted ? "ALLOW" : "DENY");
+  }
+  append_words(words);
+}
+
+void ReplyWriter::append_words(std::initializer_list<std::string_view> words) {
+  for (const std::string_view word : words) {
+    if (framing_ == Framing::kResp) {
+      append_bulk(word);
+    } else {
+      out_.append(" ");
+      append_word(word);
+    }
+  }
+  if (framing_ == Framing::kLine) append_line_end();
+}
+
 void ReplyWriter::decision(bool admitted, const engine::Answer& answer, engine::Source source,
                            DecisionExtras extras) {
   const bool positioned = extras.position >= 0;

@@ -43,6 +43,10 @@ class ReplyWriter {
   void ok_bulk(std::string_view text);  // any bytes: OK "a b"; RESP a bulk string
 
   void ok_fields(std::span<const std::string> fields);  // OK ready clients=3 ...
+  // OK and several words of ours.
+  void fields(std::initializer_list<std::string_view> words);
+  // ALLOW or DENY and several words of ours; RESP: 1 or 0, and strings.
+  void verdict(bool admitted, std::initializer_list<std::string_view> words);
   void decision(bool admitted, const engine::Answer& answer, engine::Source source,
                 DecisionExtras extras = {});
   void peek(const engine::Answer& answer, engine::Source source);      // OK limit remaining ...
@@ -73,6 +77,7 @@ class ReplyWriter {
  private:
   void append_word(std::string_view text);
   void append_bulk(std::string_view text);
+  void append_words(std::initializer_list<std::string_view> words);
   void append_one_line(std::string_view text);
   void append_line_end();
 

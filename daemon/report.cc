@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <fmt/format.h>
 
+#include "daemon/treasury.h"
 #include "daemon/version.h"
 #include "engine/breaker.h"
 
@@ -45,20 +46,46 @@ StoreHealth store_health(const Process& process) {
   return health;
 }
 
+std::string_view journal_health(const Process& process) {
+  if (process.treasury == nullptr) return "off";
+  switch (process.treasury->journal().state.load()) {
+    case JournalState::kReady:
+      return "ready";
+    case JournalState::kFull:
+      return "full";
+    case JournalState::kFailed:
+      return "failed";
+  }
+  return "";
+}
+
+std::string_view costs_health(const Process& process) {
+  if (process.treasury == nullptr) return "off";
+  if (sum(process, &WorkerCounters::costs_fenced) != 0) return "fenced";
+  if (sum(process, &WorkerCounters::costs_unsafe) != 0) return "unsafe_eviction";
+  return process.treasury->journal().state.load() == JournalState::kReady ? "ready" : "refused";
+}
+
+bool costs_down(const Process& process) {
+  return process.treasury != nullptr && costs_health(process) != "ready";
+}
+
 }  // namespace
 
 std::vector<std::string> health_fields(const Process& process, const engine::PolicyTable& table) {
   const auto active = std::count_if(table.policies().begin(), table.policies().end(),
                                     [](const engine::Policy& policy) { return policy.active; });
   const StoreHealth store = store_health(process);
-  const std::string_view state = process.draining.load()              ? "draining"
-                                 : process.redis.enabled && !store.up ? "degraded"
-                                                                      : "ready";
+  const std::string_view state = process.draining.load() ? "draining"
+                                 : (process.redis.enabled && !store.up) || costs_down(process)
+                                     ? "degraded"
+                                     : "ready";
   return {
       std::string(state),
       fmt::format("redis={}", process.redis.enabled ? store.up ? "up" : store.state : "off"),
       fmt::format("breaker={}", process.redis.enabled ? to_string(store.breaker) : "none"),
-      "journal=off",
+      fmt::format("journal={}", journal_health(process)),
+      fmt::format("costs={}", costs_health(process)),
       fmt::format("backend={}", net::to_string(process.machine.backend())),
       fmt::format("workers={}", process.workers_count),
       fmt::format("clients={}", clients(process)),
@@ -94,6 +121,15 @@ std::vector<std::pair<std::string, std::string>> statistics(const Process& proce
       {"redis_poisoned", &WorkerCounters::store_poisoned},
       {"redis_repaid", &WorkerCounters::store_repaid},
       {"breaker_trips", &WorkerCounters::breaker_trips},
+      {"costs_accepted", &WorkerCounters::costs_accepted},
+      {"costs_applied", &WorkerCounters::costs_applied},
+      {"costs_duplicates", &WorkerCounters::costs_duplicates},
+      {"costs_rewinds", &WorkerCounters::costs_rewinds},
+      {"costs_given_up", &WorkerCounters::costs_given_up},
+      {"costs_calls", &WorkerCounters::costs_calls},
+      {"costs_errors", &WorkerCounters::costs_errors},
+      {"costs_lost", &WorkerCounters::costs_lost},
+      {"costs_by_ledger", &WorkerCounters::costs_by_ledger},
       {"turns", &WorkerCounters::turns},
       {"receives_starved", &WorkerCounters::starved},
       {"completion_overflows", &WorkerCounters::overflows},
@@ -113,6 +149,13 @@ std::vector<std::pair<std::string, std::string>> statistics(const Process& proce
     for (const auto& counters : process.counters) total += counters->by_source[source].get();
     rows.emplace_back(fmt::format("source_{}", to_string(static_cast<engine::Source>(source))),
                       std::to_string(total));
+  }
+  if (process.treasury != nullptr) {
+    const JournalFigures& journal = process.treasury->journal();
+    rows.emplace_back("journal_bytes", std::to_string(journal.bytes.load()));
+    rows.emplace_back("journal_commits", std::to_string(journal.commits.load()));
+    rows.emplace_back("journal_frames", std::to_string(journal.frames.load()));
+    rows.emplace_back("journal_failures", std::to_string(journal.failures.load()));
   }
   return rows;
 }

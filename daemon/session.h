@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "daemon/commands.h"
+#include "daemon/cost_letters.h"
 #include "daemon/framing.h"
 #include "daemon/input_buffer.h"
 #include "daemon/letter.h"
@@ -104,6 +105,18 @@ class Session final : public net::StreamHandler {
   Ask* add_ask(Framing framing, Form form);
   // `policy` is null for CL.THROTTLE.
   void send(Ask* ask, engine::Verb verb, const engine::Policy* policy, std::string_view id);
+
+  // Costs (daemon/cost_requests.cc).
+  struct CostWords {
+    CostRequestKind kind;
+    engine::Month month = 0;
+    engine::NanoDollars amount = 0;
+    int64_t ttl_us = 0;
+    std::string text = {};
+  };
+  void ask_cost(Framing framing, Request words, bool budget);
+  bool read_cost(Framing framing, Request words, CostWords& parsed);
+  void write_cost(const CostRequest& request, ReplyWriter& reply);
 
   // Answered here (daemon/admin_requests.cc, daemon/handshake.cc). REQUIRES: replies_written().
   bool answer_administration(const CommandInfo& info, ReplyWriter& reply, Request words);

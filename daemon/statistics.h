@@ -49,6 +49,18 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter store_repaid;    // charges for what was used without it
   Counter store_ready;     // 1: the link is made
   Counter breaker_trips;
+  // Costs.
+  Counter costs_accepted;    // charges
+  Counter costs_applied;     // ... that Redis has
+  Counter costs_duplicates;  // times that Redis had charges already
+  Counter costs_rewinds;     // times that Redis may have forgotten, and the journal was sent again
+  Counter costs_given_up;    // accounts whose charges Redis could not add
+  Counter costs_calls;
+  Counter costs_errors;
+  Counter costs_lost;       // calls without a reply
+  Counter costs_by_ledger;  // questions answered without Redis
+  Counter costs_fenced;     // 1: another daemon has our name
+  Counter costs_unsafe;     // 1: Redis evicts any key
   // Copied from the shard and the loop once a turn.
   Counter keys;
   Counter key_bytes;

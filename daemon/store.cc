@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "daemon/costs.h"
 #include "daemon/outage.h"
 #include "daemon/speaker.h"
 #include "daemon/store_directory.h"
@@ -403,6 +404,7 @@ void Store::on_lane_ready(StoreLane& lane) {
   // It has just answered a greeting, so it is worth a probe.
   breaker_.invite(now());
   if (&lane != lanes_.front().get()) return;
+  if (Costs* costs = worker_.costs()) costs->link_ready();
   worker_.process().counters[worker_.index()]->store_ready.set(1);
   if (worker_.index() != 0) return;
   spdlog::info("redis is there: {} (version {}.{})", settings_.url, server.major, server.minor);
@@ -418,6 +420,7 @@ void Store::on_lane_away(StoreLane& lane, std::string_view reason, bool refused)
   pulse_->lost();
   worker_.process().directory->troubled();
   if (&lane != lanes_.front().get()) return;
+  if (Costs* costs = worker_.costs()) costs->link_away();
   const bool was_ready = counters().store_ready.get() != 0;
   counters().store_ready.set(0);
   if (worker_.index() != 0) return;

@@ -56,6 +56,9 @@ class Store final : public StoreLaneOwner, public StorePulseOwner {
   // Which link the key's questions go over, and so in order: the same on all workers.
   size_t lane_of(const engine::KeyHash& key) const;
 
+  engine::BreakerState breaker_state() const { return breaker_.state(); }
+  net::RedisLink& first_link() { return lanes_.front()->link(); }
+
   // Once a turn, after questions were collected: sends what collected, answers what is late, looks
   // after the links.
   void pump();

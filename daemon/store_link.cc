@@ -15,6 +15,8 @@ std::span<const net::RedisScript> store_scripts() {
     std::array<net::RedisScript, kStoreScripts> all;
     all[kLimitsScript] = loadable(lua::kLimits);
     all[kNodesScript] = loadable(lua::kNodes);
+    all[kCostsScript] = loadable(lua::kCosts);
+    all[kEpochScript] = loadable(lua::kEpoch);
     return all;
   }();
   return kScripts;

@@ -13,7 +13,13 @@
 namespace toll::daemon {
 
 // Places in store_scripts(), for RedisLink::sha1().
-enum StoreScript : uint8_t { kLimitsScript, kNodesScript, kStoreScripts };
+enum StoreScript : uint8_t {
+  kLimitsScript,
+  kNodesScript,
+  kCostsScript,
+  kEpochScript,
+  kStoreScripts
+};
 
 // All that a link which decides loads. Good for ever.
 std::span<const net::RedisScript> store_scripts();

@@ -9,11 +9,13 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <span>
 #include <string>
 #include <unistd.h>
 #include <vector>
 
 #include "daemon/client_connection.h"
+#include "daemon/journal_command.h"
 #include "daemon/numbers.h"
 #include "daemon/prompt.h"
 #include "daemon/reply_printer.h"
@@ -30,7 +32,8 @@ constexpr const char* kAbout =
     "from FILE, one a line, or from a prompt.\n\n"
     "  tollkeeper CHECK api alice\n"
     "  tollkeeper --json HEALTH\n"
-    "  tollkeeper -f requests.txt\n\n"
+    "  tollkeeper -f requests.txt\n"
+    "  tollkeeper journal ls|verify|dump [DIRECTORY]   (without a daemon, from its files)\n\n"
     "Exit status: 0 OK, ALLOW or LIST; 1 DENY; 2 ERR; 3 no daemon answers. Of several replies,\n"
     "the worst.";
 
@@ -120,5 +123,9 @@ int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");  // or the prompt could not be given an id that is not ASCII
   const auto options = toll::daemon::parse_options(argc, argv);
   if (!options) return options.error();
+  const auto& words = options->words;
+  if (!words.empty() && words[0] == "journal") {
+    return toll::daemon::run_journal_command(std::span(words).subspan(1), options->json, stdout);
+  }
   return static_cast<int>(toll::daemon::run(*options));
 }

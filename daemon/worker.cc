@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "daemon/acceptor.h"
+#include "daemon/costs.h"
 #include "daemon/fleet.h"
 #include "daemon/session.h"
 #include "daemon/store.h"
+#include "daemon/treasury.h"
 
 namespace toll::daemon {
 namespace {
@@ -24,11 +26,6 @@ constexpr int64_t kForeverNs = -1;
 constexpr int64_t kRingWithinNs = 20'000;
 
 constexpr size_t kSweepKeysPerTick = 8192;  // well under a millisecond
-
-void prefetch_answer(const Letter* letter) {
-  __builtin_prefetch(letter);
-  __builtin_prefetch(reinterpret_cast<const char*>(letter) + net::kCacheLineBytes);
-}
 
 }  // namespace
 
@@ -49,6 +46,10 @@ std::expected<void, std::string> Worker::open(std::shared_ptr<const engine::Poli
       fleet_ = std::make_unique<Fleet>(*this, process_.redis, process_.node,
                                        process_.machine.random_bits());
     }
+  }
+  if (process_.treasury != nullptr) {
+    costs_ = std::make_unique<Costs>(*this, *process_.treasury,
+                                     store_ == nullptr ? nullptr : &store_->first_link());
   }
   adopt(std::move(table));
   ticket_salt_ = process_.machine.random_bits();
@@ -89,6 +90,7 @@ std::optional<int64_t> Worker::turn() {
     if (fleet_ != nullptr && running_) fleet_->pump(turn_ns());
     decide_batch();  // what the store could not answer
   }
+  if (costs_ != nullptr) costs_->pump();
   settle_sessions();
   if (process_.machine.monotonic_ns() >= next_tick_ns_) tick();
   publish_counters();
@@ -153,6 +155,7 @@ int64_t Worker::sleep_ns() const {
   int64_t due_ns = idle ? INT64_MAX : next_tick_ns_;
   if (store_ != nullptr) due_ns = std::min(due_ns, store_->next_due_ns());
   if (fleet_ != nullptr) due_ns = std::min(due_ns, fleet_->next_due_ns());
+  if (costs_ != nullptr) due_ns = std::min(due_ns, costs_->next_due_ns());
   if (due_ns == INT64_MAX) return kForeverNs;
   return std::max<int64_t>(due_ns - process_.machine.monotonic_ns(), 0);
 }
@@ -165,105 +168,6 @@ void Worker::tick() {
     now_us_ = 0;
   }
   shard_->sweep(now(), kSweepKeysPerTick);
-}
-
-// ---- mail and tasks ----
-
-// What comes lies in another core's cache: all of it is fetched before the first is looked at.
-void Worker::collect_mail() {
-  std::array<Letter*, kBatchMax> replies;
-  size_t count = 0;
-  const auto read_replies = [&] {
-    for (size_t i = 0; i < count; ++i) answered(replies[i]);
-    count = 0;
-  };
-  process_.post.collect(
-      index_,
-      [this](uint32_t from, Letter* letter) {
-        __builtin_prefetch(letter);
-        serve(from, letter);
-      },
-      [&](Letter* letter) {
-        prefetch_answer(letter);
-        replies[count] = letter;
-        if (++count == replies.size()) read_replies();
-      });
-  read_replies();
-}
-
-void Worker::serve(uint32_t from, Letter* letter) {
-  switch (letter->kind) {
-    case LetterKind::kAsk: {
-      Ask& ask = *static_cast<Ask*>(letter);
-      if (ask.by_store) {
-        ask.from = from;
-        return store_->ask(ask);
-      }
-      return collect(ask, from);
-    }
-    case LetterKind::kWhole: {
-      Together& together = *static_cast<Part*>(letter)->together;
-      together.from = from;
-      return store_->ask(together);
-    }
-    case LetterKind::kPart:
-    case LetterKind::kUndo:
-    case LetterKind::kNote:
-      decide_batch();  // what came before is decided before
-      decide_part(*static_cast<Part*>(letter));
-      break;
-    case LetterKind::kConnection:
-      add_session(static_cast<Connection*>(letter)->fd);
-      break;
-    case LetterKind::kRepayment:
-      assert(false);  // never sent
-      return;
-  }
-  process_.post.reply(index_, from, letter);
-}
-
-void Worker::answered(Letter* letter) {
-  switch (letter->kind) {
-    case LetterKind::kAsk: {
-      Ask* ask = static_cast<Ask*>(letter);
-      ask->session->answered(*ask);
-      return;
-    }
-    case LetterKind::kPart:
-    case LetterKind::kUndo:
-    case LetterKind::kNote:
-      part_answered(*static_cast<Part*>(letter));
-      return;
-    case LetterKind::kWhole:
-      whole_answered(*static_cast<Part*>(letter)->together);
-      return;
-    case LetterKind::kConnection:
-      connections_.give(static_cast<Connection*>(letter));
-      return;
-    case LetterKind::kRepayment:
-      assert(false);
-      return;
-  }
-}
-
-void Worker::post(std::function<void(Worker&)> task) {
-  {
-    const std::lock_guard lock(tasks_mutex_);
-    tasks_.push_back(std::move(task));
-  }
-  tasks_pending_.store(true);
-  process_.post.wake(index_);
-}
-
-void Worker::run_tasks() {
-  if (!tasks_pending_.load(std::memory_order_relaxed)) return;
-  tasks_pending_.store(false);
-  std::vector<std::function<void(Worker&)>> tasks;
-  {
-    const std::lock_guard lock(tasks_mutex_);
-    tasks.swap(tasks_);
-  }
-  for (const auto& task : tasks) task(*this);
 }
 
 void Worker::adopt(std::shared_ptr<const engine::PolicyTable> table) {
@@ -311,12 +215,14 @@ Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
   ask->form = form;
   ask->ready = false;
   ask->by_store = false;
+  ask->cost = nullptr;
   ask->source = engine::Source::kLocal;
   return ask;
 }
 
 void Worker::release(Ask* ask) {
   if (ask->by_store && ask->long_id != nullptr) long_ids_.give(ask->long_id);
+  if (ask->cost != nullptr) costs_pool_.give(ask->cost);
   asks_.give(ask);
 }
 

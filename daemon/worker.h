@@ -21,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/cost_letters.h"
 #include "daemon/framing.h"
 #include "daemon/input_buffer.h"
 #include "daemon/letter.h"
@@ -33,6 +34,7 @@
 namespace toll::daemon {
 
 class Acceptor;
+class Costs;
 class Fleet;
 class Session;
 class Store;
@@ -94,12 +96,16 @@ class Worker {
   void send_by_store(Ask& ask, std::string_view id, int64_t deadline_us);
   Together* new_together(Ask* ask);
   bool has_together() const { return togethers_.room() > 0; }
+  // REQUIRES: has_cost().
+  CostRequest* new_cost(Ask* ask);
+  bool has_cost() const { return costs_pool_.room() > 0; }
   // A number for a ticket that no other has, on this host or another.
   uint64_t new_ticket();
 
   // Sends a question to the shard that owns its key. Its answer comes to its session.
   void ask(Ask* ask);
   void ask(Together* together);
+  void ask(CostRequest* request);
   // The same for policies whose keys are in the store, by way of the owner of the first key.
   void ask_store(Together* together, int64_t deadline_us);
   // Decides what has collected for this worker's own shard.
@@ -109,8 +115,11 @@ class Worker {
   engine::TimeUs now();                    // read once a turn
   int64_t turn_ns();                       // the same of the monotonic clock
   Store* store() { return store_.get(); }  // null: without Redis
+  Costs* costs() { return costs_.get(); }  // null: they are switched off
   void answer(Ask& ask);
   void answer(Together& together);
+  void answer(CostRequest& request);
+  void send_to_journal(Letter& letter);
   void decide_here(Ask& ask);  // in the store's place; its answer goes to who asked
   void decide_for_store(std::span<engine::Operation> notes);
 
@@ -157,6 +166,7 @@ class Worker {
   Words words_;
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<Costs> costs_;
   std::unique_ptr<Fleet> fleet_;  // on worker 0
 
   std::vector<std::unique_ptr<Session>> sessions_;
@@ -168,6 +178,7 @@ class Worker {
   LetterPool<LongId> long_ids_{kAsksPerWorkerMax};
   LetterPool<Connection> connections_{kAsksPerRouteMax};
   LetterPool<Together> togethers_{kTogethersPerWorkerMax};
+  LetterPool<CostRequest> costs_pool_{kCostsPerWorkerMax};
 
   // Questions for this worker's shard: its own sessions' and other workers'.
   struct Collected {

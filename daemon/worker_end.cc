@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "daemon/acceptor.h"
+#include "daemon/costs.h"
 #include "daemon/fleet.h"
 #include "daemon/session.h"
 #include "daemon/store.h"
@@ -31,6 +32,7 @@ void Worker::begin_to_part() {
   part_by_ns_ = turn_ns() + kGoodbyeNs;
   abort_sessions();
   if (store_ != nullptr) store_->stop(turn_ns());
+  if (costs_ != nullptr) costs_->stop();
   if (fleet_ != nullptr) fleet_->stop();
 }
 
@@ -39,6 +41,7 @@ bool Worker::parted() {
   const bool late = turn_ns() > part_by_ns_;
   if (late && store_ != nullptr) store_->cut();
   if (store_ != nullptr && !store_->stopped()) return false;
+  if (costs_ != nullptr && !costs_->idle()) return false;
   if (fleet_ != nullptr && !fleet_->stopped()) return false;
   // A connection that is on its way to its worker may yet ask the others.
   const uint64_t handed = process_.counters[0]->connections_handed.get();

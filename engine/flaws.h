@@ -23,11 +23,30 @@ enum class Flaw : uint8_t {
   kRepliesOutOfOrder,  // the first that is ready goes first
   kForgetsLostCalls,   // liveness: a batch whose connection broke is never over
   kBreakerStaysOpen,   // liveness
+  kSkipsSync,          // promise 4: a commit that is written and not synced
+  kAcksBeforeCommit,   // promise 4
+  kMarkOffByOne,       // promise 4: the charge behind the mark is taken for applied
+  kReleasesEarly,      // promise 4: the journal lets go of what was not sent
+  kRenumbersRetry,     // promise 4: a call that was lost is sent again under new numbers
+  kDropsLostCharges,   // promise 4: ... or not at all
 };
-inline constexpr std::array<std::string_view, 11> kFlawNames = {
-    "none",          "admits-refused",     "charges-nobody",     "waits-for-store",
-    "ignores-share", "claims-redis",       "remembers-too-long", "deaf-to-news",
-    "out-of-order",  "forgets-lost-calls", "breaker-stays-open"};
+inline constexpr std::array<std::string_view, 17> kFlawNames = {"none",
+                                                                "admits-refused",
+                                                                "charges-nobody",
+                                                                "waits-for-store",
+                                                                "ignores-share",
+                                                                "claims-redis",
+                                                                "remembers-too-long",
+                                                                "deaf-to-news",
+                                                                "out-of-order",
+                                                                "forgets-lost-calls",
+                                                                "breaker-stays-open",
+                                                                "skips-sync",
+                                                                "acks-before-commit",
+                                                                "mark-off-by-one",
+                                                                "releases-early",
+                                                                "renumbers-retry",
+                                                                "drops-lost-charges"};
 
 #ifdef TOLL_FLAWS
 inline namespace with_flaws {

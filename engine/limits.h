@@ -58,7 +58,11 @@ inline constexpr uint32_t kWarmSeconds = 5;
 // The id under which the keys of CL.THROTTLE are filed, whose limits come with each request.
 inline constexpr uint16_t kThrottlePolicy = UINT16_MAX;
 
-static_assert(kPoliciesMax < kThrottlePolicy);
+// The same for accounts, and for idempotency keys of charges.
+inline constexpr uint16_t kAccountKeys = UINT16_MAX - 1;
+inline constexpr uint16_t kChargeKeys = UINT16_MAX - 2;
+
+static_assert(kPoliciesMax < kChargeKeys);
 static_assert(kSlidingLogCountMax + kSlidingLogDebtMax <= kEntryUnitsMax);
 static_assert(kConcurrencyLimitMax <= kEntryUnitsMax);
 

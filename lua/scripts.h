@@ -2,7 +2,7 @@
 // (lua/embed.py), each with the SHA1 that EVALSHA and SCRIPT LOAD know it by.
 //
 // Static text, there for the life of the process; any thread. What a script takes and answers is
-// written at the head of its file: lua/limits.lua, lua/nodes.lua.
+// written at the head of its file, lua/<name>.lua.
 #pragma once
 
 #include <string_view>
@@ -20,6 +20,8 @@ struct Script {
   std::string_view sha1_6;
 };
 
+extern const Script kCosts;   // one batch of charges and of questions about accounts
+extern const Script kEpoch;   // a daemon claims its name for this start
 extern const Script kLimits;  // one batch of decisions
 extern const Script kNodes;   // the heartbeat: which daemons of the fleet are alive
 

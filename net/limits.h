@@ -12,6 +12,8 @@ inline constexpr size_t kOutputPieceMax = 2048;
 
 // Workers in one process; mailboxes are made for each ordered pair.
 inline constexpr uint32_t kWorkersMax = 64;
+// Those who have a mailbox: the workers, and one thread for the disk.
+inline constexpr uint32_t kDesksMax = kWorkersMax + 1;
 
 // What the loop does in one turn before it looks elsewhere, epoll only: connections taken from one
 // listener, pieces received on one descriptor, descriptors told of in one wait.

@@ -20,14 +20,13 @@ std::string directory_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-std::string held_by(int fd, const std::string& path) {
+std::string held_by(int fd, const std::string& path, std::string_view otherwise) {
   std::array<char, 32> text{};
   const ssize_t length = ::pread(fd, text.data(), text.size(), 0);
   std::string_view pid(text.data(), length > 0 ? static_cast<size_t>(length) : 0);
   pid = pid.substr(0, pid.find('\n'));
-  return fmt::format(
-      "{} is taken by another daemon (pid {}): stop it, or choose another socket path", path,
-      pid.empty() ? "unknown" : pid);
+  return fmt::format("{} is taken by another daemon (pid {}): stop it, or choose another {}", path,
+                     pid.empty() ? "unknown" : pid, otherwise);
 }
 
 // Whether the file of that name is still the one we have open: its last owner may have removed it
@@ -76,7 +75,8 @@ PathLock& PathLock::operator=(PathLock&& other) noexcept {
   return *this;
 }
 
-std::expected<PathLock, std::string> PathLock::take(const std::string& path) {
+std::expected<PathLock, std::string> PathLock::take(const std::string& path,
+                                                    std::string_view otherwise) {
   PathLock lock;
   const std::string file = path + ".lock";
   // Each further round means that another owner let go just then.
@@ -86,7 +86,7 @@ std::expected<PathLock, std::string> PathLock::take(const std::string& path) {
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
       std::string why = error == EWOULDBLOCK
-                            ? held_by(fd, path)
+                            ? held_by(fd, path, otherwise)
                             : fmt::format("cannot lock {}: {}", file, std::strerror(error));
       ::close(fd);
       return std::unexpected(std::move(why));

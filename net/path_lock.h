@@ -5,6 +5,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 
 namespace toll::net {
 
@@ -15,8 +16,10 @@ class PathLock {
   PathLock& operator=(PathLock&& other) noexcept;
   ~PathLock() { release(); }
 
-  // Does not wait. The error is a sentence for the operator; if the lock is held it names the pid.
-  static std::expected<PathLock, std::string> take(const std::string& path);
+  // Does not wait. The error is a sentence for the operator; if the lock is held it names the pid,
+  // and what to choose otherwise.
+  static std::expected<PathLock, std::string> take(const std::string& path,
+                                                   std::string_view otherwise = "socket path");
 
   void release();
   bool held() const { return fd_ >= 0; }

@@ -30,9 +30,9 @@ namespace toll::net {
 template <class Letter>
 class PostOffice {
  public:
-  // REQUIRES: 0 < workers <= kWorkersMax; ring_capacity is a power of two.
+  // REQUIRES: 0 < workers <= kDesksMax; ring_capacity is a power of two.
   PostOffice(uint32_t workers, size_t ring_capacity) : workers_(workers), capacity_(ring_capacity) {
-    assert(workers > 0 && workers <= kWorkersMax);
+    assert(workers > 0 && workers <= kDesksMax);
     for (uint32_t i = 0; i < workers * workers; ++i) {
       routes_.push_back(std::make_unique<Route>(ring_capacity));
     }
@@ -162,7 +162,7 @@ class PostOffice {
   struct alignas(kCacheLineBytes) Desk {
     std::atomic<bool> sleeping{false};
     std::atomic<Doorbell*> doorbell{nullptr};
-    bool mail_for[kWorkersMax] = {};  // the worker's own, as is the next
+    bool mail_for[kDesksMax] = {};  // the worker's own, as is the next
     bool owes_rings = false;
   };
 

@@ -274,5 +274,5 @@ def test_what_comes_in_a_later_version_is_named(place, line, fault):
 
 def test_a_table_without_effect_is_not_passed_over_in_silence(file):
     text = file.read_text(encoding="ascii")
-    file.write_text(text + '[costs]\nenabled = true\n', encoding="ascii")
-    assert "costs" in check(file)[1]
+    file.write_text(text + '[logs]\nenabled = true\n', encoding="ascii")
+    assert "logs" in check(file)[1]

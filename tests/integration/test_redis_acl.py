@@ -82,8 +82,19 @@ def everything(one, other):
             ask(request)
         if resp.ask("CL.THROTTLE", "user", 2, 10, 36000)[:2] != [0, 3]:
             wrong.append("CL.THROTTLE")
+        costs(ask)
         refunded_elsewhere(client, other, wrong)
     return wrong
+
+
+def costs(ask):
+    ask("COST HOLD id 1 1ms")
+    ask("COST ADD id 1")
+    hold = ask("COST HOLD id 1").line.split()[-1]
+    ask(f"COST SETTLE id {hold} 1")
+    for request in ("COST ADD id 1 key", "COST GET id", "BUDGET SET id 5", "COST CHECK id 1",
+                    "BUDGET CLEAR id", "COST CHECK id 1"):
+        ask(request)
 
 
 def refunded_elsewhere(client, other, wrong):

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "engine/money.h"
+
 namespace toll::sim {
 namespace {
 
@@ -17,10 +19,58 @@ int64_t number_of(std::string_view word) {
   return number;
 }
 
-constexpr std::string_view kVerbs[] = {"CHECK", "PEEK",    "REFUND",  "CHARGE",
-                                       "RESET", "ACQUIRE", "RELEASE", "HEALTH"};
+constexpr std::string_view kVerbs[] = {"CHECK",   "PEEK",    "REFUND", "CHARGE", "RESET",
+                                       "ACQUIRE", "RELEASE", "HEALTH", "ADD",    "GET",
+                                       "CHECK",   "HOLD",    "SETTLE", "CANCEL"};
+
+std::vector<std::string> cost_words_of(const Wish& wish) {
+  const CostWish& cost = wish.cost;
+  std::vector<std::string> words{"COST", std::string(kVerbs[static_cast<size_t>(wish.ask)]),
+                                 cost.id};
+  const std::string amount = engine::format_dollars(cost.amount);
+  switch (wish.ask) {
+    case Ask::kCostAdd:
+      words.push_back(amount);
+      if (!cost.text.empty()) words.push_back(cost.text);
+      break;
+    case Ask::kCostCheck:
+      words.push_back(amount);
+      break;
+    case Ask::kCostHold:
+      words.insert(words.end(), {amount, std::to_string(cost.ttl_ms)});
+      break;
+    case Ask::kCostSettle:
+      words.insert(words.end(), {cost.text, amount});
+      break;
+    case Ask::kCostCancel:
+      words.push_back(cost.text);
+      break;
+    default:
+      break;
+  }
+  return words;
+}
+
+// The words of a reply about costs, without the verdict.
+void read_cost(const std::vector<std::string>& words, Ask ask, Told& reply) {
+  const auto word = [&](size_t index) {
+    return index < words.size() ? words[index] : std::string();
+  };
+  const auto amount = [&](size_t index) { return engine::parse_dollars(word(index)).value_or(-1); };
+  if (ask == Ask::kCostCheck || ask == Ask::kCostHold) {
+    reply.spent = amount(1);
+    reply.held = amount(2);
+    reply.source = word(4);
+    reply.hold = word(5);
+  } else {
+    reply.spent = amount(0);
+    if (ask == Ask::kCostGet) reply.held = amount(1);
+    reply.source = word(ask == Ask::kCostGet ? 2 : 1);
+  }
+}
 
 std::vector<std::string> words_of(const Wish& wish, const Workload& workload) {
+  if (about_costs(wish.ask)) return cost_words_of(wish);
   std::vector<std::string> words{std::string(kVerbs[static_cast<size_t>(wish.ask)])};
   for (const Part& part : wish.parts) {
     words.push_back(workload.rules()[part.rule].spec.name);
@@ -130,7 +180,12 @@ void Client::lost() {
   socket_ = -1;
   input_.clear();
   output_.clear();
-  for (const Expected& each : std::exchange(expected_, {})) oracle_.unanswered(each.request);
+  for (const Expected& each : std::exchange(expected_, {})) {
+    const Wish& wish = each.request.wish;
+    const bool charges = wish.ask == Ask::kCostAdd || wish.ask == Ask::kCostSettle;
+    if (charges && !wish.cost.text.empty()) again_.push_back(wish);
+    oracle_.unanswered(each.request);
+  }
   scheduler_.after(random_.between(kNsPerMs, 50 * kNsPerMs), [this] {
     if (socket_ < 0) connect();
   });
@@ -158,7 +213,9 @@ void Client::act() {
   const int64_t burst = random_.skewed(1, static_cast<int64_t>(settings_.depth));
   for (int64_t i = 0; i < burst && connected_ && !resting_; ++i) {
     if (expected_.size() >= settings_.depth) break;
-    if (!tickets_.empty() && random_.chance(30)) {
+    if (settings_.costs != nullptr) {
+      put(draw_cost(), {});
+    } else if (!tickets_.empty() && random_.chance(30)) {
       const Ticket ticket = tickets_.back();
       tickets_.pop_back();
       put({.ask = Ask::kRelease, .parts = {ticket.part}, .ticket = ticket.number}, {});
@@ -171,6 +228,44 @@ void Client::act() {
   const int64_t more_ns = calm_ ? random_.between(20, 200) * kNsPerMs : 0;
   scheduler_.after(more_ns + random_.between(settings_.pause_least_ns, settings_.pause_most_ns),
                    [this] { act(); });
+}
+
+Wish Client::draw_cost() {
+  CostLoad& load = *settings_.costs;
+  if (!again_.empty() && random_.chance(60)) {
+    const Wish wish = again_.back();
+    again_.pop_back();
+    return wish;
+  }
+  Wish wish{.ask = Ask::kCostAdd,
+            .parts = {},
+            .cost = {.id = load.any_id(), .amount = load.any_amount(), .text = ""}};
+  if (!holds_.empty() && load.chance(60)) {
+    wish.ask = load.chance(70) ? Ask::kCostSettle : Ask::kCostCancel;
+    wish.cost.id = holds_.back().id;
+    wish.cost.text = holds_.back().text;
+    holds_.pop_back();
+  } else if (load.chance(load.hold_percent())) {
+    wish.ask = Ask::kCostHold;
+    wish.cost.ttl_ms = load.chance(50) ? 300'000 : random_.skewed(1, 10'000);
+  } else if (load.chance(load.question_percent())) {
+    wish.ask = load.chance(50) ? Ask::kCostGet : Ask::kCostCheck;
+  } else if (load.chance(load.keyed_percent())) {
+    wish.cost.text = fmt::format("k{}-{}", settings_.number, ++keys_);
+  }
+  return wish;
+}
+
+// Holds that were given out are to be ended; what has a key may be sent again even if all went
+// well.
+void Client::keep_of_cost(const Request& request, const Told& reply) {
+  const Wish& wish = request.wish;
+  if (wish.ask == Ask::kCostHold && reply.word == Word::kAllow) {
+    holds_.push_back({.id = wish.cost.id, .text = reply.hold});
+  }
+  const bool charges = wish.ask == Ask::kCostAdd || wish.ask == Ask::kCostSettle;
+  if (!charges || wish.cost.text.empty()) return;
+  if (random_.chance(reply.word == Word::kError ? 50 : 10)) again_.push_back(wish);
 }
 
 void Client::ask(const Wish& wish, std::function<void(const Told&)> told) {
@@ -240,6 +335,7 @@ void Client::on_readable(int socket) {
       if (answered.request.wish.ask == Ask::kAcquire && reply->ticket != 0) {
         tickets_.push_back({answered.request.wish.parts[0], reply->ticket});
       }
+      if (about_costs(answered.request.wish.ask)) keep_of_cost(answered.request, *reply);
       oracle_.answered(answered.request, *reply, idle_ns() - answered.request.client_idle_ns);
       if (answered.told) answered.told(*reply);
     }
@@ -261,7 +357,8 @@ std::optional<Told> Client::take_reply(Ask ask) {
     reply.text = fmt::format("{}", fmt::join(words, " "));
     return reply;
   }
-  const bool decides = ask == Ask::kCheck || ask == Ask::kAcquire;
+  const bool costs_decide = ask == Ask::kCostCheck || ask == Ask::kCostHold;
+  const bool decides = ask == Ask::kCheck || ask == Ask::kAcquire || costs_decide;
   reply.text = fmt::format("{}", fmt::join(words, " "));
   if (!resp_) {
     reply.word = words[0] == "ALLOW" ? Word::kAllow : words[0] == "DENY" ? Word::kDeny : Word::kOk;
@@ -269,6 +366,10 @@ std::optional<Told> Client::take_reply(Ask ask) {
   } else if (decides && raw->array && words.size() >= 6) {
     reply.word = words[0] == "1" ? Word::kAllow : Word::kDeny;
     words.erase(words.begin());
+  }
+  if (about_costs(ask)) {
+    read_cost(words, ask, reply);
+    return reply;
   }
   const auto word = [&](size_t index) {
     return index < words.size() ? words[index] : std::string();

@@ -21,6 +21,7 @@ struct ClientSettings {
   size_t depth = 1;            // requests ahead of their replies, at most
   int64_t pause_least_ns = 0;  // between bursts
   int64_t pause_most_ns = 0;
+  CostLoad* costs = nullptr;  // it asks about costs alone
 };
 
 class Client final : private SocketOwner {
@@ -57,6 +58,8 @@ class Client final : private SocketOwner {
 
   void connect();
   void act();
+  Wish draw_cost();
+  void keep_of_cost(const Request& request, const Told& reply);
   void put(const Wish& wish, std::function<void(const Told&)> told);
   int64_t due_ns(const Wish& wish) const;
   void send();
@@ -89,6 +92,9 @@ class Client final : private SocketOwner {
     uint64_t number;
   };
   std::vector<Ticket> tickets_;
+  std::vector<CostWish> holds_;
+  std::vector<Wish> again_;  // charges that it does not know to have been made
+  uint64_t keys_ = 0;
 };
 
 // The words of the first whole reply in `bytes`, which it is cut off of; nothing if there is none.

@@ -17,6 +17,11 @@ constexpr int64_t kTurnLeastNs = 1 * kNsPerUs;
 constexpr int64_t kTurnMostNs = 10 * kNsPerUs;
 constexpr int64_t kWakeMostNs = 30 * kNsPerUs;
 
+// What a turn of the journal takes: of its disk, that is.
+constexpr int64_t kDiskLeastNs = 50 * kNsPerUs;
+constexpr int64_t kDiskMostNs = 20 * kNsPerMs;
+constexpr int64_t kDiesWithinNs = 30 * kNsPerMs;
+
 // A process that cannot be wound up in so many rounds hangs.
 constexpr int kWindUpRounds = 20'000;
 constexpr int64_t kWindUpLeapNs = 5 * kNsPerMs;
@@ -30,14 +35,18 @@ DaemonHost::DaemonHost(Scheduler& scheduler, Network& network, History& history,
       history_(history),
       random_(random),
       settings_(std::move(settings)),
-      machine_(scheduler, random_.fork(), settings_.epoch_us, settings_.drift_ppm, [this] {
-        const uint32_t core = static_cast<uint32_t>(std::count_if(
-            cores_.begin(), cores_.end(), [](const Core& each) { return each.loop != nullptr; }));
-        auto loop = std::make_unique<SimLoop>(network_, settings_.place, random_.fork(),
-                                              [this, core] { wake(core); });
-        cores_[core].loop = loop.get();
-        return loop;
-      }) {
+      machine_(scheduler, random_.fork(), settings_.epoch_us, settings_.drift_ppm,
+               [this] {
+                 const uint32_t core = static_cast<uint32_t>(
+                     std::count_if(cores_.begin(), cores_.end(),
+                                   [](const Core& each) { return each.loop != nullptr; }));
+                 auto loop = std::make_unique<SimLoop>(network_, settings_.place, random_.fork(),
+                                                       [this, core] { wake(core); });
+                 cores_[core].loop = loop.get();
+                 return loop;
+               }),
+      disk_(settings_.disk_seed),
+      disk_random_(settings_.disk_seed + 1) {
   redis_ = daemon::StoreDirectory::first_address(settings_.settings.redis);
 }
 
@@ -45,7 +54,7 @@ DaemonHost::~DaemonHost() {
   if (running()) crash();
 }
 
-void DaemonHost::start() {
+bool DaemonHost::start() {
   assert(!running());
   ++life_;
   auto table = engine::PolicyTable::build(settings_.settings.policies, nullptr);
@@ -56,6 +65,11 @@ void DaemonHost::start() {
   directory_ = std::make_unique<daemon::StoreDirectory>(settings_.settings.redis);
   process_->directory = directory_.get();
   process_->redis_address = redis_;
+  if (settings_.settings.costs.enabled && !open_treasury()) {
+    process_.reset();
+    directory_.reset();
+    return false;
+  }
   cores_ = std::vector<Core>(settings_.workers);
   for (uint32_t i = 0; i < settings_.workers; ++i) {
     cores_[i].worker = std::make_unique<Worker>(*process_, i);
@@ -71,13 +85,69 @@ void DaemonHost::start() {
     schedule(i, random_.between(0, kWakeMostNs));
   }
   history_.tell("{} starts, life {}", settings_.name, life_);
+  return true;
+}
+
+bool DaemonHost::open_treasury() {
+  // Simulated machines are copies of one another: else a copied directory would be noticed at once.
+  auto opened = daemon::Treasury::open(*process_, settings_.settings.costs, disk_.mount(),
+                                       "machine", settings_.journal);
+  if (!opened) {
+    history_.tell("{} does not start: {}", settings_.name, opened.error());
+    if (disk_.power_is_cut()) disk_.power_back();
+    return false;
+  }
+  treasury_ = std::move(*opened);
+  process_->treasury = treasury_.get();
+  tokens_[life_] = treasury_->token();
+  journal_core_ = {};
+  treasury_->keeper().open(bell_);
+  schedule(kJournalCore, disk_delay_ns());
+  return true;
 }
 
 void DaemonHost::crash() {
   if (!winding_up_) history_.tell("{} is killed", settings_.name);
+  disk_.kill_process();
+  end_process();
+}
+
+void DaemonHost::cut_power() {
+  history_.tell("{} has no power", settings_.name);
+  disk_.power_back();
+  end_process();
+}
+
+void DaemonHost::end_process() {
   network_.crash(settings_.place);
   for (const Core& core : cores_) core.loop->die();
   wind_up();
+}
+
+void DaemonHost::die_at(uint64_t disk_operation, bool by_power) {
+  dies_by_power_ = by_power;
+  if (treasury_ != nullptr) disk_.cut_power_at(disk_operation);
+  scheduler_.after(kDiesWithinNs, [this, by_power, life = life_] {
+    if (!running() || life != life_) return;
+    by_power ? cut_power() : crash();
+  });
+}
+
+DiskFiles DaemonHost::files() const {
+  DiskFiles files;
+  for (const std::string& name : disk_.names()) files[name] = disk_.contents(name);
+  return files;
+}
+
+void DaemonHost::replace_files(const DiskFiles& files) {
+  assert(!running());
+  for (const std::string& name : disk_.names()) disk_.remove(name);
+  for (const auto& [name, contents] : files) disk_.put(name, contents);
+}
+
+bool DaemonHost::had_token(const std::string& token, uint64_t from_life) const {
+  return std::any_of(tokens_.lower_bound(from_life), tokens_.end(),
+                     [&](const auto& each) { return each.second == token; });
 }
 
 void DaemonHost::shut_down() {
@@ -113,6 +183,7 @@ void DaemonHost::wind_up() {
       core.worker->turn();
       core.worker->wait(0);
     }
+    if (treasury_ != nullptr) treasury_->keeper().turn();
     if (ended) break;
     machine_.leap(kWindUpLeapNs);
     const bool alone = sum(&WorkerCounters::connections_closed) ==
@@ -130,10 +201,12 @@ void DaemonHost::wind_up() {
                        cores_[0].worker->counters().connections_handed.get());
     // Its parts may not be taken down while operations are in flight.
     for (Core& core : cores_) (void)core.worker.release();
+    (void)treasury_.release();
     (void)process_.release();
     (void)directory_.release();
   }
   cores_.clear();
+  treasury_.reset();
   process_.reset();
   directory_.reset();
   winding_up_ = false;
@@ -173,6 +246,8 @@ void DaemonHost::stall(uint32_t worker, int64_t for_ns) {
 
 void DaemonHost::stall(int64_t for_ns) {
   for (uint32_t i = 0; i < cores_.size(); ++i) stall(i, for_ns);
+  journal_core_.stalled_until_ns =
+      std::max(journal_core_.stalled_until_ns, scheduler_.now_ns() + for_ns);
 }
 
 int64_t DaemonHost::stalled_since_ns(int64_t when_ns) const {
@@ -186,22 +261,27 @@ int64_t DaemonHost::stalled_since_ns(int64_t when_ns) const {
 
 // There is something for a core's loop, or its doorbell rang.
 void DaemonHost::wake(uint32_t core) {
-  if (winding_up_ || core >= cores_.size()) return;
+  if (winding_up_) return;
+  if (core == kJournalCore) {
+    if (journal_core_.asleep) schedule(core, disk_delay_ns());
+    return;
+  }
+  if (core >= cores_.size()) return;
   Core& sleeper = cores_[core];
   if (sleeper.worker == nullptr || !sleeper.asleep) return;
   schedule(core, random_.between(kTurnLeastNs, kWakeMostNs));
 }
 
 void DaemonHost::schedule(uint32_t core, int64_t delay_ns) {
-  Core& stepped = cores_[core];
+  Core& stepped = core_at(core);
   const int64_t when_ns = std::max(scheduler_.now_ns() + delay_ns, stepped.stalled_until_ns);
   if (stepped.due && stepped.due_ns <= when_ns) return;
   stepped.due = true;
   stepped.due_ns = when_ns;
   const uint64_t alarm = ++stepped.alarm;
   scheduler_.at(when_ns, [this, core, alarm, life = life_] {
-    if (!running() || life != life_ || cores_[core].alarm != alarm) return;
-    step(core);
+    if (!running() || life != life_ || core_at(core).alarm != alarm) return;
+    core == kJournalCore ? step_journal() : step(core);
   });
 }
 
@@ -219,7 +299,9 @@ void DaemonHost::step(uint32_t core) {
     // Not from in here: this core is one of those that go.
     if (all_ended) {
       scheduler_.after(0, [this, life = life_] {
-        if (running() && life == life_) crash();
+        if (!running() || life != life_) return;
+        if (treasury_ != nullptr) treasury_->keeper().finish();
+        crash();
       });
     }
     return;
@@ -229,6 +311,26 @@ void DaemonHost::step(uint32_t core) {
   stepped.asleep = true;
   if (*timeout_ns == 0 || stepped.loop->has_work()) return schedule(core, turn_ns);
   if (*timeout_ns > 0) schedule(core, turn_ns + machine_.true_duration_ns(*timeout_ns));
+}
+
+int64_t DaemonHost::disk_delay_ns() {
+  return disk_random_.skewed(kDiskLeastNs, kDiskMostNs);
+}
+
+void DaemonHost::step_journal() {
+  journal_core_.due = false;
+  if (journal_core_.stalled_until_ns > scheduler_.now_ns()) return schedule(kJournalCore, 0);
+  journal_core_.asleep = false;
+  const uint32_t desk = treasury_->desk();
+  process_->post.awake(desk);
+  const int64_t wait_ns = treasury_->keeper().turn();
+  // Nobody hears what it still said.
+  if (disk_.power_is_cut()) return dies_by_power_ ? cut_power() : crash();
+  if (wait_ns == 0 || !process_->post.may_sleep(desk)) {
+    return schedule(kJournalCore, disk_delay_ns());
+  }
+  journal_core_.asleep = true;
+  if (wait_ns > 0) schedule(kJournalCore, machine_.true_duration_ns(wait_ns));
 }
 
 }  // namespace toll::sim

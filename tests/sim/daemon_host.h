@@ -1,9 +1,10 @@
 // A simulated host with the daemon on it: the real workers, with all they own, stepped one at a
-// time on simulated cores. The process can be killed and started again at any step; its machine
-// stays.
+// time on simulated cores, and the journal's thread on one more. The process can be killed and
+// started again at any step; its machine stays, and so does its disk.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "config/settings.h"
 #include "daemon/process.h"
 #include "daemon/store_directory.h"
+#include "daemon/treasury.h"
 #include "daemon/worker.h"
 #include "engine/policy.h"
 #include "net/redis_address.h"
@@ -20,6 +22,7 @@
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_loop.h"
 #include "tests/sim/sim_machine.h"
+#include "tests/unit/memory_files.h"
 
 namespace toll::sim {
 
@@ -31,7 +34,12 @@ struct HostSettings {
   int64_t epoch_us = 0;
   int64_t drift_ppm = 0;
   config::Settings settings;
+  daemon::Journal::Settings journal;  // the sizes of its segments
+  uint64_t disk_seed = 0;
 };
+
+// All files of a journal's directory.
+using DiskFiles = std::map<std::string, std::string>;
 
 class DaemonHost {
  public:
@@ -39,9 +47,13 @@ class DaemonHost {
              HostSettings settings);
   ~DaemonHost();
 
-  void start();
-  void crash();      // as kill -9
+  // False: the disk did not let it.
+  bool start();
+  void crash();      // as kill -9: what it wrote is on the disk
+  void cut_power();  // what it had not synced may be gone, in part
   void shut_down();  // as SIGTERM, but that clients have less time to leave
+  // One of the two befalls it in the midst of what it does with the disk, or soon.
+  void die_at(uint64_t disk_operation, bool by_power);
   bool running() const { return process_ != nullptr; }
   // How often it was started. What a process said counts for its own life only.
   uint64_t life() const { return life_; }
@@ -56,6 +68,13 @@ class DaemonHost {
   // All of it does nothing, as in SIGSTOP.
   void stall(int64_t for_ns);
   SimMachine& machine() { return machine_; }
+
+  testing::MemoryDisk& disk() { return disk_; }
+  DiskFiles files() const;
+  // REQUIRES: !running().
+  void replace_files(const DiskFiles& files);
+  // Those by which Redis knows whose an epoch is, of all its processes from that life on.
+  bool had_token(const std::string& token, uint64_t from_life) const;
 
   const HostSettings& settings() const { return settings_; }
   // REQUIRES: running().
@@ -74,6 +93,19 @@ class DaemonHost {
     int64_t stalled_until_ns = 0;
   };
 
+  // The journal's core, beside the workers'.
+  static constexpr uint32_t kJournalCore = UINT32_MAX;
+  struct Bell final : net::Doorbell {
+    explicit Bell(DaemonHost& owner) : host(owner) {}
+    void ring() noexcept override { host.wake(kJournalCore); }
+    DaemonHost& host;
+  };
+
+  bool open_treasury();
+  void end_process();
+  int64_t disk_delay_ns();
+  void step_journal();
+  Core& core_at(uint32_t core) { return core == kJournalCore ? journal_core_ : cores_[core]; }
   void wake(uint32_t core);
   void schedule(uint32_t core, int64_t delay_ns);
   void step(uint32_t core);
@@ -90,6 +122,13 @@ class DaemonHost {
   std::shared_ptr<const engine::PolicyTable> table_;
   std::unique_ptr<daemon::StoreDirectory> directory_;
   std::unique_ptr<daemon::Process> process_;
+  testing::MemoryDisk disk_;
+  Random disk_random_;
+  bool dies_by_power_ = false;
+  std::unique_ptr<daemon::Treasury> treasury_;
+  Bell bell_{*this};
+  Core journal_core_;
+  std::map<uint64_t, std::string> tokens_;  // by life
   std::vector<Core> cores_;
   uint64_t life_ = 0;
   bool winding_up_ = false;

@@ -37,6 +37,7 @@ struct Totals {
   uint64_t seeds = 0;
   uint64_t steps = 0;
   uint64_t requests = 0;
+  uint64_t charges = 0;
   uint64_t redis_commands = 0;
   double simulated_s = 0;
   std::array<uint64_t, kFaults> faults{};
@@ -46,6 +47,7 @@ struct Totals {
     ++seeds;
     steps += result.steps;
     requests += result.counts.answered;
+    charges += result.charges;
     redis_commands += result.redis_commands;
     cache_checks += result.counts.cache_checks;
     simulated_s += static_cast<double>(result.simulated_ns) / static_cast<double>(kNsPerS);
@@ -59,9 +61,9 @@ double seconds_since(Instant began) {
 
 void print(const Totals& totals, double seconds) {
   fmt::print(
-      "{} seeds, {} steps, {} requests, {} Redis commands, {:.1f} simulated hours, {:.0f} x real "
-      "time\n",
-      totals.seeds, totals.steps, totals.requests, totals.redis_commands,
+      "{} seeds, {} steps, {} requests, {} charges, {} Redis commands, {:.1f} simulated hours, "
+      "{:.0f} x real time\n",
+      totals.seeds, totals.steps, totals.requests, totals.charges, totals.redis_commands,
       totals.simulated_s / 3'600, totals.simulated_s / seconds);
   std::string faults;
   for (size_t i = 0; i < kFaults; ++i) {

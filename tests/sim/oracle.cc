@@ -36,6 +36,11 @@ constexpr int64_t kClearlyMs = 10;
 // A daemon holds its clock against the system's once a second.
 constexpr int64_t kClockTakenNs = 1'200 * kNsPerMs;
 
+// What is asked about costs waits for Redis for 50 ms, and a charge before that for the commit
+// under way and its own, at the disk's worst; with costs.ack = "redis" for its call, too.
+constexpr int64_t kCostNs = 120 * kNsPerMs;
+constexpr int64_t kCallNs = 250 * kNsPerMs;
+
 // The longest that a tally of admissions looks back.
 constexpr size_t kRecentMost = 400;
 
@@ -45,13 +50,16 @@ bool gives_back(Ask ask) {
 
 }  // namespace
 
-Oracle::Oracle(Scheduler& scheduler, History& history, Workload& workload, RedisNode& redis,
+Oracle::Oracle(Scheduler& scheduler, History& history, Workload& workload,
+               const CostLoad& cost_load, RedisNode& redis,
                std::vector<std::unique_ptr<DaemonHost>>& hosts)
     : scheduler_(scheduler),
       history_(history),
       workload_(workload),
       redis_(redis),
       hosts_(hosts),
+      cost_load_(cost_load),
+      costs_(scheduler, history, cost_load, redis),
       probe_(engine::StoreBatch::Settings{}) {
   const auto specs = workload_.specs();
   rules_ = std::make_shared<engine::StoreRules>(*engine::PolicyTable::build(specs, nullptr), "");
@@ -70,6 +78,7 @@ void Oracle::clock_set(size_t host) {
 }
 
 void Oracle::asked(const Request& request) {
+  if (about_costs(request.wish.ask)) return costs_.asked(request);
   if (!gives_back(request.wish.ask)) return;
   for (const Part& part : request.wish.parts) ++tally(part).giving_back;
 }
@@ -96,6 +105,11 @@ void Oracle::answered(const Request& request, const Told& reply, int64_t client_
   if (reply.word == Word::kError) ++counts_.errors;
   if (!reply.source.empty()) ++counts_.by_source[reply.source];
   if (request.wish.ask == Ask::kHealth) return;
+  if (about_costs(request.wish.ask)) {
+    costs_.answered(request, reply);
+    check_cost_source(request, reply);
+    return check_time(request, client_idle_ns);
+  }
   end_giving_back(request);
   note_hosts(request.host);
   check_shape(request, reply);
@@ -149,6 +163,10 @@ void Oracle::check_shape(const Request& request, const Told& reply) {
 // ---- promise 3: in time ----
 
 int64_t Oracle::deadline_ns(const Wish& wish) const {
+  if (about_costs(wish.ask)) {
+    const bool by_redis = cost_load_.settings().ack == config::CostAck::kRedis;
+    return kCostNs + (by_redis ? kCallNs : 0);
+  }
   int64_t deadline_us = kNsPerS / kNsPerUs;  // of what has no policy
   for (const Part& part : wish.parts) {
     deadline_us = std::min(deadline_us, workload_.rules()[part.rule].spec.deadline_us);
@@ -183,6 +201,18 @@ void Oracle::check_source(const Request& request, const Told& reply) {
       "last "
       "fault",
       request.number, request.client, hosts_[request.host]->settings().name, reply.source,
+      (scheduler_.now_ns() - disturbed_until_ns_) / kNsPerS);
+}
+
+void Oracle::check_cost_source(const Request& request, const Told& reply) {
+  const bool calm = request.sent_ns >= disturbed_until_ns_ + kSettledNs;
+  if (!calm) return;
+  costs_.check_told(request, reply);
+  if (reply.source == "redis" && reply.word != Word::kError) return;
+  history_.violation(
+      "promise 7 and liveness: request {} of client {} to {}, about costs, is answered {}, {} s "
+      "after the last fault",
+      request.number, request.client, hosts_[request.host]->settings().name, reply.text,
       (scheduler_.now_ns() - disturbed_until_ns_) / kNsPerS);
 }
 

@@ -1,5 +1,5 @@
 // What must be true of a fleet, held against all that its clients were told: the promises 1, 2, 3,
-// 5 and 7, and that replies come in the order of the requests.
+// 5 and 7, and that replies come in the order of the requests. Promise 4 is in cost_oracle.h.
 //
 // The oracle knows only what a client can know, the clock of Redis, and what was done to the world.
 #pragma once
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/store_batch.h"
+#include "tests/sim/cost_oracle.h"
 #include "tests/sim/daemon_host.h"
 #include "tests/sim/history.h"
 #include "tests/sim/redis_node.h"
@@ -48,7 +49,10 @@ struct Told {
   std::string source;
   size_t position = 0;
   uint64_t ticket = 0;
-  std::string text;  // of an error, or of HEALTH
+  std::string text;   // of an error, or of HEALTH
+  int64_t spent = 0;  // nano-dollars, as the next
+  int64_t held = 0;
+  std::string hold;
 };
 
 struct OracleCounts {
@@ -63,8 +67,8 @@ struct OracleCounts {
 
 class Oracle {
  public:
-  Oracle(Scheduler& scheduler, History& history, Workload& workload, RedisNode& redis,
-         std::vector<std::unique_ptr<DaemonHost>>& hosts);
+  Oracle(Scheduler& scheduler, History& history, Workload& workload, const CostLoad& cost_load,
+         RedisNode& redis, std::vector<std::unique_ptr<DaemonHost>>& hosts);
 
   // A request is on its way.
   void asked(const Request& request);
@@ -89,6 +93,7 @@ class Oracle {
   void counted(size_t rule, size_t id, int64_t used);
 
   const OracleCounts& counts() const { return counts_; }
+  CostOracle& costs() { return costs_; }
 
  private:
   struct Admission {
@@ -122,6 +127,7 @@ class Oracle {
   void check_shape(const Request& request, const Told& reply);
   void check_time(const Request& request, int64_t client_idle_ns);
   void check_source(const Request& request, const Told& reply);
+  void check_cost_source(const Request& request, const Told& reply);
   void check_cache(const Request& request, const Told& reply);
   void admitted_by_redis(const Request& request, const Part& part);
   void admitted_in_the_dark(const Request& request, const Part& part);
@@ -135,6 +141,8 @@ class Oracle {
   Workload& workload_;
   RedisNode& redis_;
   std::vector<std::unique_ptr<DaemonHost>>& hosts_;
+  const CostLoad& cost_load_;
+  CostOracle costs_;
   std::map<std::pair<size_t, size_t>, Tally> tallies_;
   std::map<std::tuple<size_t, uint64_t, size_t, size_t>, Dark> dark_;  // host, life, rule, id
   struct Seen {

@@ -140,7 +140,10 @@ void RedisNode::restart(int64_t for_ns, Memory memory) {
   in_line_.clear();
   Snapshot keys = memory == Memory::kKept ? server_.snapshot() : Snapshot{};
   if (memory == Memory::kOld) keys = snapshots_[random_.below(snapshots_.size())];
-  if (memory != Memory::kKept) break_off();
+  if (memory != Memory::kKept) {
+    break_off();
+    forgot_ns_ = scheduler_.now_ns();
+  }
   server_.restart(keys);
   scheduler_.after(for_ns, [this] {
     listener_ = network_.listen(address_, place_, *this);

@@ -41,6 +41,8 @@ class RedisNode final : private SocketOwner, private RedisSink {
   // nothing about what comes after.
   uint64_t breaks() const { return breaks_; }
   int64_t broke_ns() const { return broke_ns_; }  // the last time
+  // The last time that it lost what it had acknowledged.
+  int64_t forgot_ns() const { return forgot_ns_; }
   RedisServer& server() { return server_; }
   int place() const { return place_; }
   const std::string& address() const { return address_; }
@@ -85,6 +87,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
   uint64_t troubles_ = 0;
   uint64_t breaks_ = 0;
   int64_t broke_ns_ = -3600 * kNsPerS;
+  int64_t forgot_ns_ = -3600 * kNsPerS;
   std::deque<Snapshot> snapshots_;  // one a second, the oldest first
 };
 

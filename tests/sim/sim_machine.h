@@ -54,8 +54,9 @@ class SimMachine final : public net::Machine {
     stopped_at_ns_ = 0;
     extra_ns_ += stood_at_ns - monotonic_ns();
   }
+  bool stands() const { return stopped_at_ns_ != 0; }
   // For a process that is wound up outside of simulated time.
-  void leap(int64_t ns) { extra_ns_ += ns; }
+  void leap(int64_t ns) { (stands() ? stopped_at_ns_ : extra_ns_) += ns; }
 
  private:
   static constexpr int64_t kBootNs = 1'000 * kNsPerS;

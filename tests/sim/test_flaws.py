@@ -21,6 +21,12 @@ FLAWS = {
     "out-of-order": "order",
     "forgets-lost-calls": "liveness",
     "breaker-stays-open": "liveness",
+    "skips-sync": "promise 4",
+    "acks-before-commit": "promise 4",
+    "mark-off-by-one": "promise 4",
+    "releases-early": "promise 4",
+    "renumbers-retry": "promise 4",
+    "drops-lost-charges": "promise 4",
 }
 
 

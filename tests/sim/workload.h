@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/policy.h"
+#include "tests/sim/cost_load.h"
 #include "tests/sim/random.h"
 
 namespace toll::sim {
@@ -19,7 +20,25 @@ struct Rule {
   bool lasting = false;
 };
 
-enum class Ask : uint8_t { kCheck, kPeek, kRefund, kCharge, kReset, kAcquire, kRelease, kHealth };
+enum class Ask : uint8_t {
+  kCheck,
+  kPeek,
+  kRefund,
+  kCharge,
+  kReset,
+  kAcquire,
+  kRelease,
+  kHealth,
+  kCostAdd,
+  kCostGet,
+  kCostCheck,
+  kCostHold,
+  kCostSettle,
+  kCostCancel,
+};
+constexpr bool about_costs(Ask ask) {
+  return ask >= Ask::kCostAdd;
+}
 
 struct Part {
   size_t rule = 0;
@@ -32,6 +51,7 @@ struct Wish {
   Ask ask = Ask::kCheck;
   std::vector<Part> parts;  // several: a CHECK of all or nothing
   uint64_t ticket = 0;      // of a RELEASE
+  CostWish cost = {};
 };
 
 class Workload {

@@ -14,10 +14,14 @@ constexpr int kRedisPlace = 0;
 constexpr int kClientsPlace = 100;                // those of a host outlive its daemon
 constexpr int64_t kLeastDelayNs = 20 * kNsPerUs;  // between a host and Redis
 constexpr int64_t kShutDownNs = 2 * kNsPerS;      // what an orderly end may take
+constexpr int64_t kTryAgainNs = 100 * kNsPerMs;   // after a start that failed
 
 constexpr int64_t kWarmUpNs = 3 * kNsPerS;
 constexpr int64_t kSettleNs = 20 * kNsPerS;
 constexpr int64_t kJudgeNs = 2 * kNsPerS;
+
+constexpr auto kFirstOfDisk = static_cast<size_t>(Fault::kPowerCut);
+constexpr uint64_t kCostSeed = 0x636f7374;
 
 // 2026-01-01 00:00:10 UTC: a day has just begun, so its window lasts.
 constexpr int64_t kEpochUs = 1'767'225'610'000'000;
@@ -42,7 +46,8 @@ std::string_view to_string(Fault fault) {
       "kill-daemon", "shut-down-daemon", "stall-core",      "stall-daemon", "break-links",
       "partition",   "bad-weather",      "redis-restart",   "redis-old",    "redis-empty",
       "redis-stall", "redis-trouble",    "flush-scripts",   "client-dies",  "client-is-slow",
-      "set-clock",   "stop-clock",       "set-redis-clock", "reload"};
+      "set-clock",   "stop-clock",       "set-redis-clock", "reload",       "power-cut",
+      "die-writing", "disk-errors",      "disk-full",       "copied-state", "restored-state"};
   return kNames[static_cast<size_t>(fault)];
 }
 
@@ -51,7 +56,9 @@ World::World(const RunSettings& settings)
       random_(settings.seed),
       history_(scheduler_, settings.aloud),
       network_(scheduler_, random_.fork()),
-      workload_(random_.fork()) {
+      workload_(random_.fork()),
+      cost_random_(settings.seed ^ kCostSeed),
+      cost_load_(cost_random_.fork()) {
   auto logger = std::make_shared<spdlog::logger>("sim", std::make_shared<HistorySink>(history_));
   logger->set_level(spdlog::level::info);
   spdlog::set_default_logger(logger);
@@ -71,15 +78,29 @@ void World::build() {
                                   "10.0.0.1:6379", kEpochUs + random_.between(-3, 3) * 100'000);
   const int64_t hosts = random_.between(1, 3);
   for (int64_t i = 0; i < hosts; ++i) add_host(static_cast<size_t>(i));
-  oracle_ = std::make_unique<Oracle>(scheduler_, history_, workload_, *redis_, hosts_);
+  oracle_ = std::make_unique<Oracle>(scheduler_, history_, workload_, cost_load_, *redis_, hosts_);
   oracle_->set_way(Weather{}.most_delay_ns);
   add_clients();
   // Swarm testing (Groce et al., ISSTA 2012): runs that leave faults out find what runs with all of
   // them hide.
-  for (size_t i = 0; i < kFaults; ++i) {
+  for (size_t i = 0; i < kFirstOfDisk; ++i) {
     if (random_.chance(40)) possible_.push_back(static_cast<Fault>(i));
   }
   fault_pause_ns_ = random_.skewed(20 * kNsPerMs, 5 * kNsPerS);
+  if (!cost_load_.on()) return;
+  for (size_t i = kFirstOfDisk; i < kFaults; ++i) {
+    if (cost_random_.chance(40)) possible_.push_back(static_cast<Fault>(i));
+  }
+  // Where the journal does not keep all, a Redis that forgets excuses much.
+  if (!cost_load_.keeps_all() && cost_random_.chance(70)) {
+    std::erase(possible_, Fault::kRedisOld);
+    std::erase(possible_, Fault::kRedisEmpty);
+  }
+  // What is kept shows when a process ends.
+  for (const Fault fault : {Fault::kKillDaemon, Fault::kPowerCut, Fault::kDieWhileWriting}) {
+    if (cost_random_.chance(70)) possible_.insert(possible_.end(), 2, fault);
+  }
+  if (cost_random_.chance(70)) fault_pause_ns_ = std::min(fault_pause_ns_, 300 * kNsPerMs);
 }
 
 void World::add_host(size_t number) {
@@ -97,6 +118,9 @@ void World::add_host(size_t number) {
   settings.redis.url = "redis://10.0.0.1:6379";
   settings.redis.links = random_.chance(80) ? 1 : 2;
   settings.policies = workload_.specs();
+  settings.costs = cost_load_.settings();
+  host.journal = cost_load_.shape();
+  host.disk_seed = cost_random_.next();
   Weather weather;
   weather.least_delay_ns = kLeastDelayNs;
   weather.most_delay_ns = random_.skewed(100, 2'000) * kNsPerUs;
@@ -108,23 +132,32 @@ void World::add_host(size_t number) {
 void World::add_clients() {
   const int64_t pause_most_ns = random_.skewed(500 * kNsPerUs, 200 * kNsPerMs);
   uint64_t number = 0;
-  const auto make = [&](size_t host, size_t depth) {
+  const auto make = [&](size_t host, size_t depth, CostLoad* costs) {
     return std::make_unique<Client>(
-        scheduler_, network_, history_, *oracle_, workload_, *redis_, hosts_, random_.fork(),
+        scheduler_, network_, history_, *oracle_, workload_, *redis_, hosts_,
+        (costs == nullptr ? random_ : cost_random_).fork(),
         ClientSettings{.number = ++number,
                        .host = host,
                        .place = kClientsPlace + hosts_[host]->settings().place,
                        .depth = depth,
                        .pause_least_ns = pause_most_ns / 4,
-                       .pause_most_ns = pause_most_ns});
+                       .pause_most_ns = pause_most_ns,
+                       .costs = costs});
   };
   for (size_t host = 0; host < hosts_.size(); ++host) {
     const int64_t clients = settings_.idle ? 0 : random_.between(1, 4);
     for (int64_t i = 0; i < clients; ++i) {
-      clients_.push_back(make(host, static_cast<size_t>(random_.skewed(1, 32))));
+      clients_.push_back(make(host, static_cast<size_t>(random_.skewed(1, 32)), nullptr));
     }
-    judges_.push_back(make(host, 64));
+    judges_.push_back(make(host, 64, nullptr));
     judges_.back()->rest();
+  }
+  if (!cost_load_.on() || settings_.idle) return;
+  for (size_t host = 0; host < hosts_.size(); ++host) {
+    for (int64_t i = cost_random_.between(1, 2); i > 0; --i) {
+      const auto depth = static_cast<size_t>(cost_random_.skewed(1, 32));
+      clients_.push_back(make(host, depth, &cost_load_));
+    }
   }
 }
 
@@ -161,6 +194,7 @@ RunResult World::run() {
   result.simulated_ns = scheduler_.now_ns();
   result.faults = faults_;
   result.counts = oracle_->counts();
+  result.charges = oracle_->costs().acknowledged();
   result.network = network_.counts();
   result.redis_commands = redis_->server().commands_run();
   return result;
@@ -179,8 +213,9 @@ void World::disturb() {
 void World::begin(Fault fault) {
   const size_t number = any_host();
   const int64_t for_ns = random_.skewed(kNsPerMs, 4 * kNsPerS);
-  const bool of_process =
-      fault == Fault::kKillDaemon || fault == Fault::kShutDownDaemon || fault == Fault::kReload;
+  const bool of_process = fault == Fault::kKillDaemon || fault == Fault::kShutDownDaemon ||
+                          fault == Fault::kReload || fault == Fault::kPowerCut ||
+                          fault == Fault::kDieWhileWriting;
   if (of_process && !hosts_[number]->running()) return;
   const bool of_client = fault == Fault::kClientDies || fault == Fault::kClientStopsReading;
   if (of_client && clients_.empty()) return;
@@ -207,6 +242,13 @@ void World::begin(Fault fault) {
     case Fault::kFlushScripts:
     case Fault::kSetRedisClock:
       return begin_at_redis(fault, for_ns);
+    case Fault::kPowerCut:
+    case Fault::kDieWhileWriting:
+    case Fault::kDiskErrors:
+    case Fault::kDiskFull:
+    case Fault::kCopiedState:
+    case Fault::kRestoredState:
+      return begin_at_disk(fault, number, for_ns);
     case Fault::kClientDies:
       return clients_[random_.below(clients_.size())]->die();
     case Fault::kClientStopsReading:
@@ -256,8 +298,10 @@ void World::begin_at_host(Fault fault, size_t number, int64_t for_ns) {
 }
 
 void World::start_again(DaemonHost& host, int64_t after_ns) {
-  scheduler_.after(after_ns, [&host] {
-    if (!host.running()) host.start();
+  scheduler_.after(after_ns, [this, &host] {
+    if (host.running() || (!host.machine().stands() && host.start())) return;
+    disturb_until(scheduler_.now_ns() + kTryAgainNs);
+    start_again(host, kTryAgainNs);
   });
 }
 
@@ -332,6 +376,7 @@ void World::settle() {
   }
   judge_health();
   if (!settings_.idle) judge_sums();
+  if (!history_.violated()) oracle_->costs().judge();
 }
 
 void World::judge_health() {
@@ -340,8 +385,10 @@ void World::judge_health() {
     judges_[i]->ask({.ask = Ask::kHealth, .parts = {}}, [this, i, &told](const Told& reply) {
       ++told;
       const std::string hosts = fmt::format("hosts={}", hosts_.size());
+      const std::string costs = cost_load_.on() ? "costs=ready" : "costs=off";
+      const std::string journal = cost_load_.on() ? "journal=ready" : "journal=off";
       for (const std::string& word :
-           {std::string("redis=up"), std::string("breaker=closed"), hosts}) {
+           {std::string("redis=up"), std::string("breaker=closed"), hosts, costs, journal}) {
         if (reply.text.find(word) != std::string::npos) continue;
         history_.violation("liveness: {} says {} and not {}, long after the last fault",
                            hosts_[i]->settings().name, reply.text, word);

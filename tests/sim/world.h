@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tests/sim/client.h"
+#include "tests/sim/cost_load.h"
 #include "tests/sim/daemon_host.h"
 #include "tests/sim/history.h"
 #include "tests/sim/network.h"
@@ -42,8 +43,14 @@ enum class Fault : uint8_t {
   kStopClock,
   kSetRedisClock,
   kReload,
+  kPowerCut,
+  kDieWhileWriting,
+  kDiskErrors,
+  kDiskFull,
+  kCopiedState,
+  kRestoredState,
 };
-inline constexpr size_t kFaults = 19;
+inline constexpr size_t kFaults = 25;
 std::string_view to_string(Fault fault);
 
 struct RunSettings {
@@ -60,6 +67,7 @@ struct RunResult {
   int64_t simulated_ns = 0;
   std::array<uint64_t, kFaults> faults{};
   OracleCounts counts;
+  uint64_t charges = 0;  // acknowledged
   NetworkCounts network;
   uint64_t redis_commands = 0;
 };
@@ -81,6 +89,14 @@ class World {
   void begin_at_host(Fault fault, size_t number, int64_t for_ns);
   void begin_on_the_way(Fault fault, size_t number, int64_t for_ns);
   void begin_at_redis(Fault fault, int64_t for_ns);
+  // world_disk.cc
+  void begin_at_disk(Fault fault, size_t number, int64_t for_ns);
+  void disk_errors(DaemonHost& host, int64_t for_ns);
+  void copy_state(size_t number, int64_t for_ns);
+  void end_copy(size_t of, size_t to);
+  void restore_state(size_t number, int64_t for_ns);
+  void end_restore(size_t number);
+  bool owns_name(const DaemonHost& host, uint64_t from_life) const;
   void start_again(DaemonHost& host, int64_t after_ns);
   void disturb_until(int64_t when_ns);
   void settle();
@@ -94,6 +110,9 @@ class World {
   History history_;
   Network network_;
   Workload workload_;
+  // Drawn from by what came later than most, so that older seeds mean what they meant.
+  Random cost_random_;
+  CostLoad cost_load_;
   std::unique_ptr<RedisNode> redis_;
   std::vector<std::unique_ptr<DaemonHost>> hosts_;
   std::unique_ptr<Oracle> oracle_;
@@ -104,6 +123,15 @@ class World {
   bool disturbing_ = false;
   int64_t busy_until_ns_ = 0;  // the last of the faults under way
   std::array<uint64_t, kFaults> faults_{};
+  // A state directory that was copied or is to be put back: one at a time.
+  struct Mischief {
+    bool under_way = false;
+    int64_t since_ns = 0;
+    std::string node;
+    DiskFiles files;  // that the operator will put back
+    uint64_t from_life = 0;
+  };
+  Mischief mischief_;
 };
 
 }  // namespace toll::sim

@@ -46,7 +46,7 @@ PRINTING = re.compile(
     r"|std::(?:cout|cerr|clog)\b|\bfmt::print\b"
 )
 LIBRARIES = ("engine", "net", "config", "systemd", "daemon")
-PROGRAMS = {"daemon/main.cc", "daemon/tollkeeper_command.cc"}
+PROGRAMS = {"daemon/journal_command.cc", "daemon/main.cc", "daemon/tollkeeper_command.cc"}
 
 # Nothing on the way of a request waits for another thread.
 LOCKS = re.compile(
@@ -56,7 +56,7 @@ MAY_LOCK = {
     "daemon/control.h",  # what workers ask of the main thread: a reload, a new log level
     "daemon/control.cc",
     "daemon/worker.h",  # what the main thread asks of a worker: to adopt a table, to end
-    "daemon/worker.cc",
+    "daemon/worker_mail.cc",
     "daemon/breaker_board.h",  # transitions of breakers
     "daemon/breaker_board.cc",
     "daemon/store_directory.cc",  # what the resolver's thread and the others say to each other

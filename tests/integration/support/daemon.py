@@ -47,6 +47,7 @@ class Daemon:
         self._ended = False  # its end was wanted, or has been told
         if config is None:
             self._environment["TOLLKEEPER_SERVER_BACKEND"] = backend or "auto"
+            self._environment.setdefault("STATE_DIRECTORY", str(self.directory / "state"))
         else:
             self.write_config(config)
             self._arguments = ["--config", str(self.file), *self._arguments]

@@ -1,0 +1,204 @@
+#include "daemon/journal_keeper.h"
+
+#include <algorithm>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "engine/flaws.h"
+
+namespace toll::daemon {
+namespace {
+
+// A mark that moved is written alone after so long: what is behind it need not be sent again.
+constexpr int64_t kMarkEveryNs = 1'000'000'000;
+// Segments whose time has come are looked for that often.
+constexpr int64_t kTendEveryNs = 10'000'000'000;
+
+}  // namespace
+
+JournalKeeper::JournalKeeper(net::Machine& machine, net::PostOffice<Letter>& post, uint32_t workers,
+                             Journal& journal, bool marks, engine::JournalPosition mark)
+    : machine_(machine),
+      post_(post),
+      desk_(workers),
+      journal_(journal),
+      marks_(marks),
+      needs_(workers, mark),
+      mark_(mark) {
+  figures_.state.store(journal.state());
+  figures_.bytes.store(journal.bytes());
+}
+
+void JournalKeeper::open(net::Doorbell& doorbell) {
+  post_.open(desk_, doorbell);
+}
+
+void JournalKeeper::run() {
+  open(doorbell_);
+  while (true) {
+    const int64_t wait_ns = turn();
+    if (stopping_.load() && !post_.has_mail(desk_)) break;
+    if (wait_ns == 0 || !post_.may_sleep(desk_)) continue;
+    if (!stopping_.load()) {
+      pollfd bell{.fd = doorbell_.fd(), .events = POLLIN, .revents = 0};
+      const int timeout_ms = wait_ns < 0 ? -1 : static_cast<int>(wait_ns / 1'000'000) + 1;
+      if (poll(&bell, 1, timeout_ms) > 0) {
+        uint64_t rings = 0;
+        [[maybe_unused]] const ssize_t rung = ::read(doorbell_.fd(), &rings, sizeof(rings));
+      }
+    }
+    post_.awake(desk_);
+  }
+  finish();
+}
+
+void JournalKeeper::stop() {
+  stopping_.store(true);
+  doorbell_.ring();
+}
+
+int64_t JournalKeeper::turn() {
+  commits_.clear();
+  reads_.clear();
+  post_.collect(
+      desk_,
+      [this](uint32_t from, Letter* letter) {
+        if (letter->kind == LetterKind::kJournalCommit) {
+          commits_.push_back({from, static_cast<JournalCommit*>(letter)});
+        } else {
+          read(*static_cast<JournalRead*>(letter));
+          post_.reply(desk_, from, letter);
+        }
+      },
+      [](Letter*) {});
+  const bool busy = !commits_.empty();
+  if (busy) commit_all();
+  post_.deliver(desk_);
+  post_.ring(desk_);
+  if (busy) return 0;
+  if (mark_moved() && machine_.monotonic_ns() - marked_ns_ >= kMarkEveryNs) finish();
+  const bool more = journal_.tend(machine_.realtime_us());
+  figures_.bytes.store(journal_.bytes());
+  say_trouble();
+  if (more) return 0;
+  if (mark_moved()) return kMarkEveryNs;
+  return journal_.end().segment == 0 ? -1 : kTendEveryNs;
+}
+
+// ---- commits ----
+
+void JournalKeeper::commit_all() {
+  frames_.clear();
+  for (const Mail& mail : commits_) {
+    take_needs(mail.from, *mail.letter);
+    if (mail.letter->frame.empty()) continue;
+    frames_.push_back({.bytes = mail.letter->frame.bytes(), .worker = mail.from});
+  }
+  const bool with_mark = !frames_.empty() && mark_moved();
+  if (with_mark) add_mark();
+  bool durable = true;
+  if (!frames_.empty()) {
+    const auto done = journal_.commit(frames_, machine_.realtime_us(), machine_.random_bits());
+    durable = done.has_value();
+    figures_.commits.fetch_add(1, std::memory_order_relaxed);
+    for (const JournalFrame& frame : frames_) {
+      if (durable) figures_.written.fetch_add(frame.bytes.size(), std::memory_order_relaxed);
+    }
+    if (durable) figures_.frames.fetch_add(frames_.size(), std::memory_order_relaxed);
+    if (!durable) figures_.failures.fetch_add(1, std::memory_order_relaxed);
+    if (!durable && with_mark) mark_ = {};
+    say_trouble();
+  }
+  size_t next = 0;
+  for (const Mail& mail : commits_) {
+    JournalCommit& letter = *mail.letter;
+    letter.durable = durable;
+    if (!letter.frame.empty()) {
+      letter.position = frames_[next].position;
+      ++next;
+      if (durable && letter.has_charges && needs_[mail.from] == kNeedsNothing) {
+        needs_[mail.from] = letter.position;
+      }
+    }
+    post_.reply(desk_, mail.from, &letter);
+  }
+  figures_.bytes.store(journal_.bytes());
+}
+
+void JournalKeeper::take_needs(uint32_t worker, const JournalCommit& letter) {
+  needs_[worker] = letter.needs;
+  const auto least = *std::min_element(needs_.begin(), needs_.end());
+  if (engine::flawed(engine::Flaw::kReleasesEarly)) return journal_.release(journal_.end());
+  journal_.release(least == kNeedsNothing ? journal_.end() : least);
+}
+
+// ---- the mark ----
+
+bool JournalKeeper::mark_moved() const {
+  if (!marks_ || journal_.end().segment == 0) return false;
+  const auto least = *std::min_element(needs_.begin(), needs_.end());
+  if (least != kNeedsNothing) return mark_ < least;
+  return mark_ < journal_.end();
+}
+
+void JournalKeeper::add_mark() {
+  const auto least = *std::min_element(needs_.begin(), needs_.end());
+  const engine::JournalPosition mark = least == kNeedsNothing ? journal_.end() : least;
+  mark_frame_.clear();
+  mark_frame_.add({.kind = engine::RecordKind::kApplied,
+                   .amount = static_cast<int64_t>(mark.segment),
+                   .time = machine_.realtime_us(),
+                   .extra = static_cast<int64_t>(mark.offset),
+                   .id = {},
+                   .key = {}});
+  frames_.push_back({.bytes = mark_frame_.bytes(), .worker = kOwnWorker});
+  mark_ = mark;
+  marked_ns_ = machine_.monotonic_ns();
+}
+
+void JournalKeeper::finish() {
+  if (!mark_moved()) return;
+  frames_.clear();
+  add_mark();
+  const bool all = mark_ == journal_.end();
+  const auto done = journal_.commit(frames_, machine_.realtime_us(), machine_.random_bits());
+  if (!done) mark_ = {};
+  // Behind the mark there is nothing but the mark.
+  if (done && all) mark_ = journal_.end();
+  say_trouble();
+}
+
+// ---- reading back ----
+
+void JournalKeeper::read(JournalRead& letter) {
+  if (letter.bytes.empty()) letter.bytes.resize(engine::kFrameBytesMax);
+  auto chunk = journal_.read(letter.from, letter.bytes);
+  letter.failed = !chunk.has_value();
+  if (letter.failed) {
+    spdlog::error("the journal cannot be read: {}", chunk.error().text);
+    letter.size = 0;
+    return;
+  }
+  letter.segment = chunk->segment;
+  letter.offset = chunk->offset;
+  letter.size = chunk->bytes;
+  letter.next = chunk->next;
+}
+
+void JournalKeeper::say_trouble() {
+  const JournalState state = journal_.state();
+  figures_.state.store(state);
+  const std::string& trouble = journal_.trouble();
+  if (trouble == said_) return;
+  said_ = trouble;
+  if (trouble.empty()) {
+    spdlog::info("the journal is well again");
+  } else if (state == JournalState::kReady) {
+    spdlog::warn("the journal: {}", trouble);
+  } else {
+    spdlog::error("the journal cannot be written, charges are refused: {}", trouble);
+  }
+}
+
+}  // namespace toll::daemon

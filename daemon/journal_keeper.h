@@ -1,0 +1,88 @@
+// The journal's thread: takes what the workers want kept, makes it durable with one sync for all of
+// them, and reads back what they ask for.
+//
+// A mailbox of the post office is its own, the one behind the workers'. Whatever came while it
+// wrote is the next commit, so a slow disk makes larger commits and not longer queues.
+//
+// It also keeps the mark: the place in the journal before which every charge is in the store, as
+// the workers tell it. The mark is written with commits, or alone when nothing else is.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/cost_letters.h"
+#include "daemon/journal.h"
+#include "net/event_doorbell.h"
+#include "net/machine.h"
+#include "net/post_office.h"
+
+namespace toll::daemon {
+
+// What others may look at. Written by the journal's thread.
+struct JournalFigures {
+  std::atomic<JournalState> state{JournalState::kReady};
+  std::atomic<uint64_t> bytes{0};    // on the disk
+  std::atomic<uint64_t> written{0};  // ever, in frames
+  std::atomic<uint64_t> commits{0};
+  std::atomic<uint64_t> frames{0};
+  std::atomic<uint64_t> failures{0};
+};
+
+class JournalKeeper {
+ public:
+  // The mark of a frame that no worker wrote.
+  static constexpr uint32_t kOwnWorker = UINT32_MAX;
+
+  // All outlive it. `marks`: charges go to a store, and so there is a mark; it begins at `mark`.
+  JournalKeeper(net::Machine& machine, net::PostOffice<Letter>& post, uint32_t workers,
+                Journal& journal, bool marks, engine::JournalPosition mark);
+
+  // On the journal's thread: until stop() was called and no mail is left.
+  void run();
+  // What run() does, for who steps it: a turn, and how long to wait for mail after it at most (-1:
+  // for ever).
+  int64_t turn();
+  void stop();  // any thread
+  // Its doorbell, for who steps it, in place of its own. Before the first turn.
+  void open(net::Doorbell& doorbell);
+  // Writes the mark down, at the end.
+  void finish();
+
+  const JournalFigures& figures() const { return figures_; }
+
+ private:
+  void commit_all();
+  void read(JournalRead& letter);
+  void take_needs(uint32_t worker, const JournalCommit& letter);
+  bool mark_moved() const;
+  void add_mark();
+  void say_trouble();
+
+  struct Mail {
+    uint32_t from;
+    JournalCommit* letter;
+  };
+
+  net::Machine& machine_;
+  net::PostOffice<Letter>& post_;
+  const uint32_t desk_;
+  Journal& journal_;
+  const bool marks_;
+  net::EventDoorbell doorbell_;
+  std::atomic<bool> stopping_{false};
+  JournalFigures figures_;
+  std::vector<engine::JournalPosition> needs_;  // by worker
+  engine::JournalPosition mark_;                // as last written
+  int64_t marked_ns_ = 0;
+  engine::FrameWriter mark_frame_;
+  std::vector<Mail> commits_;
+  std::vector<Mail> reads_;
+  std::vector<JournalFrame> frames_;
+  std::string said_;  // the trouble that was told of
+};
+
+}  // namespace toll::daemon
