@@ -119,7 +119,15 @@ void CostOracle::given_up(size_t host, int64_t since_ns, uint64_t first_life, ui
   given_up_.push_back({host, since_ns, first_life, last_life});
 }
 
+void CostOracle::shared_name(size_t host, int64_t since_ns) {
+  shared_names_.emplace_back(host, since_ns);
+}
+
 bool CostOracle::excused(const Ack& ack) const {
+  const bool unfenced = std::ranges::any_of(shared_names_, [&](const auto& shared) {
+    return shared.first == ack.host && redis_.forgot_ns() >= shared.second;
+  });
+  if (unfenced && ack.when_ns <= redis_.forgot_ns()) return true;
   if (!load_.keeps_all() && ack.when_ns <= redis_.forgot_ns()) return true;
   return std::ranges::any_of(given_up_, [&](const GivenUp& each) {
     return each.host == ack.host && each.since_ns <= ack.when_ns && each.first_life <= ack.life &&

@@ -3,8 +3,8 @@
 // counts once however often it was sent.
 //
 // Excused is only what a state directory knew that was given up (somebody restored an older copy,
-// or ran two daemons on copies of one), and, where the journal does not keep everything, what was
-// acknowledged before Redis forgot.
+// or ran two daemons on copies of one; all of it, if Redis forgot after that), and, where the
+// journal does not keep everything, what was acknowledged before Redis forgot.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,11 @@ class CostOracle {
 
   // What that host acknowledged since then, in these of its lives, is nowhere any more.
   void given_up(size_t host, int64_t since_ns, uint64_t first_life, uint64_t last_life);
+
+  // From then on that host may charge under numbers that another daemon of its name used for
+  // others. A Redis that forgets after that may have forgotten the fence, or which of the two it
+  // had.
+  void shared_name(size_t host, int64_t since_ns);
 
   // At the end, when all has settled.
   void judge();
@@ -84,6 +89,7 @@ class CostOracle {
   std::map<std::string, Tally> tallies_;
   std::vector<std::pair<std::string, Ack>> acks_;  // of what has no key
   std::vector<GivenUp> given_up_;
+  std::vector<std::pair<size_t, int64_t>> shared_names_;  // host, since
   uint64_t acknowledged_ = 0;
 };
 

@@ -94,6 +94,9 @@ void World::copy_state(size_t number, int64_t for_ns) {
                .node = node_of(copy),
                .files = thief.files(),
                .from_life = thief.life() + 1};
+  for (const size_t each : {number, other}) {
+    oracle_->costs().shared_name(each, mischief_.since_ns);
+  }
   thief.replace_files(copy);
   start_again(thief, kNsPerMs);
   const int64_t until_ns = for_ns + kOperatorNs;
@@ -133,6 +136,7 @@ void World::restore_state(size_t number, int64_t for_ns) {
                .node = node_of(backup),
                .files = {},
                .from_life = 0};
+  oracle_->costs().shared_name(number, mischief_.since_ns);
   disturb_until(scheduler_.now_ns() + for_ns + kOperatorNs + kNsPerS);
   scheduler_.after(for_ns, [this, number, backup, for_ns] {
     DaemonHost& restored = *hosts_[number];
