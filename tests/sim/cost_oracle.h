@@ -2,9 +2,10 @@
 // for each id, what was acknowledged <= its total <= what was ever sent, of which what has a key
 // counts once however often it was sent.
 //
-// Excused is only what a state directory knew that was given up (somebody restored an older copy,
-// or ran two daemons on copies of one; all of it, if Redis forgot after that), and, where the
-// journal does not keep everything, what was acknowledged before Redis forgot.
+// Excused is only what was acknowledged while two state directories were copies of one (somebody
+// restored an older one, or ran two daemons on the same) until it was found; what was before that,
+// if Redis forgot after it; and, where the journal does not keep everything, what was acknowledged
+// before Redis forgot.
 #pragma once
 
 #include <cstdint>

@@ -113,12 +113,11 @@ void World::end_copy(size_t of, size_t to) {
   for (DaemonHost* each : {&host, &thief}) {
     if (each->running()) each->crash();
   }
-  if (thief_won) {
-    host.replace_files(thief.files());
-    oracle_->costs().given_up(of, mischief_.since_ns, 0, host.life());
-  } else {
-    oracle_->costs().given_up(to, mischief_.since_ns, mischief_.from_life, thief.life());
-  }
+  if (thief_won) host.replace_files(thief.files());
+  // Where Redis was away meanwhile, both may have charged under the same numbers: of the winner's,
+  // too, some then pass for what the other's were.
+  oracle_->costs().given_up(of, mischief_.since_ns, 0, host.life());
+  oracle_->costs().given_up(to, mischief_.since_ns, mischief_.from_life, thief.life());
   thief.replace_files(mischief_.files);
   mischief_ = {};
   start_again(host, kNsPerMs);
@@ -157,13 +156,12 @@ void World::end_restore(size_t number) {
   const bool older_won = owns_name(host, mischief_.from_life);
   history_.tell("an operator finds the older state of {}, which {} fenced", host.settings().name,
                 older_won ? "is not" : "may be");
+  oracle_->costs().given_up(number, mischief_.since_ns, 0, host.life());
   if (older_won) {
-    oracle_->costs().given_up(number, mischief_.since_ns, 0, mischief_.from_life - 1);
     mischief_ = {};
     return;
   }
   if (host.running()) host.crash();
-  oracle_->costs().given_up(number, mischief_.since_ns, mischief_.from_life, host.life());
   host.replace_files(mischief_.files);
   mischief_ = {};
   start_again(host, kNsPerMs);
