@@ -97,28 +97,23 @@ std::expected<std::vector<Journal::Impl::Candidate>, std::string> Journal::Impl:
     candidates.push_back({.number = *number, .header = {}});
   }
   std::ranges::sort(candidates, {}, &Candidate::number);
-  bool any = candidates.empty();
-  std::string why;
   for (Candidate& candidate : candidates) {
     const auto header = [&] {
       return load(candidate.number, kSegmentHeaderBytes, [](uint64_t, uint64_t) {});
     };
     auto bytes = header();
     if (!bytes) bytes = header();
+    // What cannot be read now may be read by the next start, when the charges in it come too late.
     if (!bytes) {
-      why = bytes.error().text;
-      damage(fmt::format("{}; the segment is left alone", why));
-      continue;
+      return std::unexpected(bytes.error().text +
+                             "; its charges would be missed. Move it away to start without it");
     }
-    any = true;
     candidate.header = engine::decode_segment_header({bytes->data(), bytes->size()});
     if (candidate.header && candidate.header->number == candidate.number) continue;
     candidate.header.reset();
     damage(fmt::format("{}: its header is damaged, so nothing in it can be read; left alone",
                        segment_name(candidate.number)));
   }
-  // That is not a bad sector: the disk is gone, or the files are not ours to open.
-  if (!any) return std::unexpected(why);
   if (!candidates.empty()) next_number_ = candidates.back().number + 1;
   return candidates;
 }

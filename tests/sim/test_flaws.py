@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -39,6 +40,9 @@ def run(*arguments):
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_a_broken_promise_is_found(flaw):
     code, output = run("--flaw", flaw, "--seed", 1, "--seeds", SEEDS_MOST, "--steps", 5000)
+    if code == -signal.SIGABRT:
+        assert "Assertion" in output  # the daemon's own, which finds it sooner
+        return
     assert code == 1, f"{flaw} was not found:\n{output[-2000:]}"
     said = re.search(r"seed \d+ broke a promise: (.*)", output)
     assert said and re.search(FLAWS[flaw], said[1]), output[-2000:]
