@@ -48,6 +48,8 @@ void Journal::Impl::make_sure_of_last() {
   Segment& last = segments_.back();
   const auto written = write_anew(last);
   if (!written) {
+    // For its room; there may be none of that name.
+    [[maybe_unused]] const auto removed = files_->remove(kNextName);
     const auto file = reader(last.header.number);
     if (!file || !(*file)->sync() || !files_->sync_directory()) {
       damage(fmt::format("{} cannot be synced: what its last commit wrote may yet be lost ({})",
@@ -143,7 +145,7 @@ std::expected<void, std::string> Journal::Impl::find_identity(
           "two daemons must not write as one: give this machine a directory of its own; or, if "
           "the other will never run again or this is to be a daemon of its own, remove the file "
           "'{}' to begin under a new name; the segments of node {} are then left alone",
-          kIdentityName, kIdentityName, hexadecimal(kept->node)));
+          kIdentityName, kIdentityName, engine::hexadecimal(kept->node)));
     }
     identity_.node = kept->node;
     epoch = kept->epoch;
@@ -153,7 +155,7 @@ std::expected<void, std::string> Journal::Impl::find_identity(
     if (newest != candidates.rend()) identity_.node = newest->header->node;
     damage(
         fmt::format("the file '{}' is damaged; this daemon goes on as node {}, {}", kIdentityName,
-                    hexadecimal(identity_.node),
+                    engine::hexadecimal(identity_.node),
                     newest != candidates.rend() ? "which wrote the newest segment" : "a new one"));
   }
   for (const Candidate& candidate : candidates) {
@@ -181,7 +183,7 @@ void Journal::Impl::sort_out(const std::vector<Candidate>& candidates) {
   damage(fmt::format(
       "{} segment(s) of another node are not read and not removed, the last being {} of node {}: "
       "move them away if they are not needed",
-      foreign, segment_name(example->number), hexadecimal(example->header->node)));
+      foreign, segment_name(example->number), engine::hexadecimal(example->header->node)));
 }
 
 std::expected<void, std::string> Journal::Impl::look_through(size_t index) {

@@ -298,13 +298,17 @@ def test_what_redis_may_have_counted_is_not_charged_again(daemon, proxy):
     """Its reply is lost, so nobody knows; here it was counted, and once is enough."""
     one = joined(daemon(config(proxy.url(), health_interval="1m"), workers=1))
     with one.line() as client:
-        assert client.ask("CHECK long lost 10").source == "redis"
-        proxy.cut_after(0)
-        assert client.ask("CHECK long lost 10").source == "local"
-        assert proxy.cuts == 1
-        again_by_redis(client, "CHECK minute probe")
+        for number in range(10):
+            id_ = f"lost{number}"
+            assert client.ask(f"CHECK long {id_} 10").source == "redis"
+            proxy.cut_after(0)
+            source = client.ask(f"CHECK long {id_} 10").source
+            again_by_redis(client, "CHECK minute probe")
+            if source == "local":
+                break  # otherwise a heartbeat's reply was cut, and the link there again in time
+        assert source == "local"
         time.sleep(0.1)
-        assert client.ask("PEEK long lost").values[1] == 80
+        assert client.ask(f"PEEK long {id_}").values[1] == 80
         assert statistics(client)["redis_repaid"] == 0
 
 

@@ -411,6 +411,21 @@ TEST_F(JournalTest, WhatACrashLeftBehindTakesNoRoomFromTheNextStart) {
   }
 }
 
+// Elsewhere the half of it took what was left of the disk, and the start failed.
+TEST_F(JournalTest, ACopyOfTheLastSegmentThatFindsNoRoomLeavesItToOthers) {
+  {
+    Start start(disk, ledger);
+    ASSERT_TRUE(start.commit({5000}));
+  }
+  disk.kill_process();
+  disk.fill(disk.bytes_used() + 2000);
+  Start start(disk, ledger);
+  EXPECT_EQ(start.error, "");
+  EXPECT_TRUE(start.journal.claim());
+  EXPECT_FALSE(disk.has("next"));
+  EXPECT_EQ(visited(start.journal), ledger.committed());
+}
+
 TEST_F(JournalTest, OnTheKernelsFilesItIsTheSame) {
   std::string pattern = std::filesystem::temp_directory_path() / "toll-journal-XXXXXX";
   const std::string path = ::mkdtemp(pattern.data());
