@@ -26,10 +26,6 @@ bool parse(std::string_view text, Integer& value, int base) {
 
 }  // namespace
 
-std::string hexadecimal(const engine::NodeId& node) {
-  return fmt::format("{:02x}", fmt::join(node, ""));
-}
-
 engine::NodeId node_of(uint64_t random_a, uint64_t random_b) {
   engine::NodeId node = {};
   std::memcpy(node.data(), &random_a, sizeof random_a);
@@ -38,7 +34,7 @@ engine::NodeId node_of(uint64_t random_a, uint64_t random_b) {
 }
 
 std::string write_identity(const IdentityText& identity) {
-  return fmt::format("node {}\nmachine {}\nepoch {}\n", hexadecimal(identity.node),
+  return fmt::format("node {}\nmachine {}\nepoch {}\n", engine::hexadecimal(identity.node),
                      identity.machine, identity.epoch);
 }
 

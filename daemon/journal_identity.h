@@ -30,8 +30,6 @@ std::string write_identity(const IdentityText& identity);
 // Nullopt: that is not what write_identity() made, or not all of it.
 std::optional<IdentityText> read_identity(std::string_view text);
 
-// 32 hexadecimal digits.
-std::string hexadecimal(const engine::NodeId& node);
 // From two random numbers.
 engine::NodeId node_of(uint64_t random_a, uint64_t random_b);
 

@@ -39,36 +39,44 @@ engine::Month month_of(const JournalRecord& record) {
   }
 }
 
+constexpr size_t kChargeKeyHead = 3;
+using ChargeKeyBytes = std::array<char, kChargeKeyHead + engine::kIdMax + engine::kJournalKeyMax>;
+
+// Two bytes for the length of the id, one for what it is of, the id, the text: ids and texts are
+// any bytes, so that nothing between them would tell where one ends.
+std::string_view encode(const ChargeKeyParts& parts, ChargeKeyBytes& bytes) {
+  bytes[0] = static_cast<char>(parts.id.size() >> 8);
+  bytes[1] = static_cast<char>(parts.id.size() & 255);
+  bytes[2] = parts.settles ? '\1' : '\0';
+  char* const id = bytes.data() + kChargeKeyHead;
+  std::memcpy(id, parts.id.data(), parts.id.size());
+  std::memcpy(id + parts.id.size(), parts.text.data(), parts.text.size());
+  return {bytes.data(), kChargeKeyHead + parts.id.size() + parts.text.size()};
+}
+
 }  // namespace
 
 engine::KeyHash account_key(const engine::KeyHasher& hasher, std::string_view id) {
   return hasher(engine::kAccountKeys, id);
 }
 
-// Two bytes for the length of the id, one for what it is of, the id, the text.
 std::string text_of(const ChargeKeyParts& parts) {
-  std::string text;
-  text.push_back(static_cast<char>(parts.id.size() >> 8));
-  text.push_back(static_cast<char>(parts.id.size() & 255));
-  text.push_back(parts.settles ? '\1' : '\0');
-  return text.append(parts.id).append(parts.text);
+  ChargeKeyBytes bytes;
+  return std::string(encode(parts, bytes));
 }
 
 ChargeKeyParts parts_of(std::string_view text) {
   const size_t id_bytes =
       size_t{static_cast<unsigned char>(text[0])} << 8 | static_cast<unsigned char>(text[1]);
-  return {.id = text.substr(3, id_bytes),
+  return {.id = text.substr(kChargeKeyHead, id_bytes),
           .settles = text[2] != '\0',
-          .text = text.substr(3 + id_bytes)};
+          .text = text.substr(kChargeKeyHead + id_bytes)};
 }
 
 engine::KeyHash charge_key(const engine::KeyHasher& hasher, std::string_view id, bool settles,
                            std::string_view text) {
-  std::array<char, engine::kIdMax + 1 + engine::kJournalKeyMax> bytes;
-  std::memcpy(bytes.data(), id.data(), id.size());
-  bytes[id.size()] = settles ? '\1' : '\0';
-  std::memcpy(bytes.data() + id.size() + 1, text.data(), text.size());
-  return hasher(engine::kChargeKeys, {bytes.data(), id.size() + 1 + text.size()});
+  ChargeKeyBytes bytes;
+  return hasher(engine::kChargeKeys, encode({id, settles, text}, bytes));
 }
 
 Treasury::Treasury(const Process& process, const config::CostsSettings& settings,

@@ -48,7 +48,8 @@ struct CostBook {
 engine::KeyHash account_key(const engine::KeyHasher& hasher, std::string_view id);
 engine::KeyHash charge_key(const engine::KeyHasher& hasher, std::string_view id, bool settles,
                            std::string_view text);
-// The parts of a charge's key in one text, and out of it.
+// The parts of a charge's key in one text, and out of it. REQUIRES: id and text within their
+// bounds.
 struct ChargeKeyParts {
   std::string_view id;
   bool settles = false;
@@ -71,13 +72,12 @@ class Treasury {
   const Identity& identity() const { return journal_->identity(); }
   // Tells this process from another that has our name and epoch.
   const std::string& token() const { return token_; }
-  // Is Redis the store of totals? Else the journal is.
-  bool with_store() const { return with_store_; }
   CostBook& book(uint32_t worker) { return *books_[worker]; }
   JournalKeeper& keeper() { return *keeper_; }
   const JournalFigures& journal() const { return keeper_->figures(); }
   // Where the journal ended when this process began.
   engine::JournalPosition end_at_start() const { return end_at_start_; }
+  // Of the journal's thread in the post office.
   uint32_t desk() const { return static_cast<uint32_t>(books_.size()); }
 
   // The journal's thread. stop() after the last worker has ended.
@@ -93,7 +93,7 @@ class Treasury {
             bool counts, const engine::KeyHasher& hasher, engine::TimeUs now);
 
   const config::CostsSettings settings_;
-  const bool with_store_;
+  const bool with_store_;  // Redis is the store of totals; else the journal is
   std::string token_;
   std::unique_ptr<Journal> journal_;
   engine::JournalPosition end_at_start_;

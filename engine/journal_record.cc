@@ -114,6 +114,15 @@ size_t decode_record(std::string_view bytes, JournalRecord& record) {
 
 }  // namespace
 
+std::string hexadecimal(const NodeId& node) {
+  std::string text;
+  for (const uint8_t byte : node) {
+    text.push_back("0123456789abcdef"[byte >> 4]);
+    text.push_back("0123456789abcdef"[byte & 15]);
+  }
+  return text;
+}
+
 bool RecordReader::next(JournalRecord& record) {
   if (rest_.empty()) return false;
   const size_t taken = decode_record(rest_, record);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,8 @@ namespace toll::engine {
 
 // A daemon's name for itself: random, made once, kept beside the journal.
 using NodeId = std::array<uint8_t, 16>;
+// 32 digits.
+std::string hexadecimal(const NodeId& node);
 
 // Kept on disk: never renumbered.
 enum class RecordKind : uint8_t {

@@ -48,6 +48,9 @@ using Month = int32_t;
 inline constexpr Month kMonthMin = 12 * 1970;
 inline constexpr Month kMonthMax = 12 * 2200 + 11;
 
+// How long an account is kept past the end of its month.
+inline constexpr int64_t kMonthKeptMs = 60LL * 24 * 3600 * 1000;
+
 Month month_at(TimeUs now);
 // When the month after it begins, in milliseconds since the Unix epoch.
 int64_t month_end_ms(Month month);

@@ -22,7 +22,7 @@ std::string node_of(const DiskFiles& files) {
   const auto identity = files.find("identity");
   if (identity == files.end()) return "";
   const auto read = daemon::read_identity(identity->second);
-  return read ? daemon::hexadecimal(read->node) : "";
+  return read ? engine::hexadecimal(read->node) : "";
 }
 
 }  // namespace
