@@ -1,9 +1,8 @@
 // A worker's costs: the accounts that it owns, from a request to its answer.
 //
-//   ask ──▶ ledger ──▶ journal ──▶ answered ──▶ store: applied        ADD, SETTLE
+//   ask ──▶ ledger ──▶ journal ──▶ answered ──▶ store: applied      ADD, SETTLE
 //             │
-//             └──▶ store ──▶ answered                                 GET, CHECK, HOLD, CANCEL,
-//             BUDGET
+//             └──▶ store ──▶ answered              GET, CHECK, HOLD, CANCEL, BUDGET
 //                    │ away, late
 //                    ▼
 //                 answered by what the ledger knows
@@ -18,7 +17,6 @@
 // Belongs to a worker and runs on its thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -141,10 +139,11 @@ class Costs final {
   std::unique_ptr<JournalCommit> spare_;
   bool committing_ = false;
 
-  CostRequests backlog_;    // no room for them in this turn's frame
-  CostRequests questions_;  // for the store, not yet sent
-  CostRequests flying_;     // in the call under way
-  CostRequests applying_;   // costs.ack = "redis": kept, waiting for the store
+  CostRequests backlog_;                   // no room for them in this turn's frame
+  CostRequests questions_;                 // for the store, not yet sent
+  CostRequests flying_;                    // in the call under way
+  CostRequests applying_;                  // costs.ack = "redis": kept, waiting for the store
+  int64_t first_deadline_ns_ = INT64_MAX;  // of the last three, or before it
   // Holds that the store may have, and that nobody wants there.
   struct Unwanted {
     std::string name;
@@ -152,7 +151,6 @@ class Costs final {
     bool sent = false;
   };
   std::deque<Unwanted> unwanted_;
-  int64_t first_deadline_ns_ = INT64_MAX;  // of those three, or before it
   bool calling_ = false;
   uint32_t resent_ = 0;
   int64_t retry_ns_ = 0;  // nothing is sent before
@@ -175,8 +173,8 @@ class Costs final {
   // Without a store: the accounts, holds and keys written down anew, as far as it has come.
   struct Snapshot {
     bool under_way = false;
-    size_t account = 0;                 // the next
-    uint64_t key = 0;                   // likewise
+    size_t account = 0;                 // of so many it is still to come
+    uint64_t key = 0;                   // the next
     uint64_t written = 0;               // what the journal had been written when it began
     engine::Account* holder = nullptr;  // whose holds are being written
     std::vector<std::string> holds;     // ... which are left

@@ -22,9 +22,6 @@ constexpr uint64_t kPartOfMax = 8;
 // Accounts and keys in one turn.
 constexpr size_t kAtOnce = 1024;
 
-// How long a month is remembered past its end.
-constexpr int64_t kKeptMs = 60LL * 86'400'000;
-
 }  // namespace
 
 void Costs::snapshot() {
@@ -34,6 +31,7 @@ void Costs::snapshot() {
     const auto max = static_cast<uint64_t>(treasury_.settings().journal_max_bytes);
     if (written - snapshot_.written < std::min(kEveryBytes, max / kPartOfMax)) return;
     snapshot_ = {.under_way = true,
+                 .account = book_.ledger.size(),
                  .key = book_.keys.first(),
                  .written = written,
                  .holder = nullptr,
@@ -42,14 +40,15 @@ void Costs::snapshot() {
   }
   size_t room = kAtOnce;
   const auto may_add = [&] { return room-- > 0 && filling_->frame.has_room(); };
-  while (snapshot_.holder != nullptr || snapshot_.account < book_.ledger.size()) {
+  // Backwards: an account that goes leaves its place to the last one, which had its turn.
+  snapshot_.account = std::min(snapshot_.account, book_.ledger.size());
+  while (snapshot_.holder != nullptr || snapshot_.account > 0) {
     if (!may_add()) return;
     if (snapshot_.holder != nullptr) {
       add_hold();
-      continue;
+    } else {
+      add_account(book_.ledger.at(--snapshot_.account));
     }
-    add_account(book_.ledger.at(snapshot_.account));
-    ++snapshot_.account;
   }
   snapshot_.key = std::max(snapshot_.key, book_.keys.first());
   while (snapshot_.key < book_.keys.end()) {
@@ -77,7 +76,7 @@ void Costs::add_account(Account& account) {
                          .key = {}});
     return;
   }
-  if (end_ms + kKeptMs <= now() / engine::kUsPerMs) return;
+  if (end_ms + engine::kMonthKeptMs <= now() / engine::kUsPerMs) return;
   filling_->frame.add({.kind = RecordKind::kTotal,
                        .amount = account.spent(),
                        .time = now(),

@@ -89,7 +89,7 @@ class Ledger {
   // Ends those whose time has come.
   void lapse(TimeUs now);
 
-  // In some order, for snapshots; those added meanwhile come last.
+  // In some order, for snapshots. New ones come last; the last takes the place of one that goes.
   size_t size() const { return accounts_.size(); }
   Account& at(size_t place) { return *accounts_[place]; }
 

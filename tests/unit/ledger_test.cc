@@ -1,6 +1,7 @@
 #include "engine/ledger.h"
 
 #include <gtest/gtest.h>
+#include <set>
 #include <string>
 
 #include "engine/charge_keys.h"
@@ -86,6 +87,28 @@ TEST(Ledger, IdleAccountsMakeRoomAndOthersDoNot) {
   EXPECT_EQ(ledger.find_or_add(key("more"), "more", kMonth, false), nullptr);
   EXPECT_EQ(ledger.must_find_or_add(key("more"), "more", kMonth).id, "more");
   for (size_t i = 0; i < ledger.size(); ++i) EXPECT_EQ(ledger.at(i).place, i);
+}
+
+// As snapshots do.
+TEST(Ledger, WhoWalksItBackwardsMeetsAllThatStay) {
+  Ledger ledger(100);
+  for (int i = 0; i < 100; ++i) {
+    const std::string id = "id" + std::to_string(i);
+    Account& account = *ledger.find_or_add(key(id), id, kMonth, true);
+    if (i % 10 != 0) account.total = 1;
+  }
+  std::set<std::string> met;
+  int added = 0;
+  for (size_t place = ledger.size(); place > 0;) {
+    met.insert(ledger.at(--place).id);
+    if (place % 20 != 0) continue;
+    const std::string id = "new" + std::to_string(++added);
+    if (Account* account = ledger.find_or_add(key(id), id, kMonth, true)) account->total = 1;
+  }
+  EXPECT_GT(added, 3);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(i % 10 == 0 || met.contains("id" + std::to_string(i))) << i;
+  }
 }
 
 TEST(Ledger, TotalsThatAreNowhereElseStay) {
