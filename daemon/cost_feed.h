@@ -92,8 +92,8 @@ class CostFeed {
 
   std::deque<std::unique_ptr<JournalCommit>> queue_;
   size_t queue_bytes_ = 0;
-  std::vector<std::unique_ptr<JournalCommit>>
-      held_;  // the window's; the last may not be at its end
+  // The window's. The last may not be at its end.
+  std::vector<std::unique_ptr<JournalCommit>> held_;
   std::vector<std::unique_ptr<JournalCommit>> free_;
 
   Current current_;

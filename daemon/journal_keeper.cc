@@ -60,7 +60,6 @@ void JournalKeeper::stop() {
 
 int64_t JournalKeeper::turn() {
   commits_.clear();
-  reads_.clear();
   post_.collect(
       desk_,
       [this](uint32_t from, Letter* letter) {

@@ -80,7 +80,6 @@ class JournalKeeper {
   int64_t marked_ns_ = 0;
   engine::FrameWriter mark_frame_;
   std::vector<Mail> commits_;
-  std::vector<Mail> reads_;
   std::vector<JournalFrame> frames_;
   std::string said_;  // the trouble that was told of
 };

@@ -9,10 +9,6 @@
 namespace toll::engine {
 namespace {
 
-constexpr int64_t kDayMs = 24LL * 3600 * 1000;
-// How long an account is kept past its month.
-constexpr int64_t kKeptMs = 60 * kDayMs;
-
 constexpr size_t kHeadNumbers = 3;
 constexpr size_t kItemNumbers = 3;
 constexpr size_t kChargesNumbers = 10;
@@ -23,29 +19,9 @@ constexpr int64_t kDollarsPartMax = kDollarsMax / kNanosPerDollar;
 
 constexpr std::string_view kNotThisCall = "the reply of the costs script is not one to this call";
 
-std::string hex(const NodeId& node) {
-  std::string text;
-  for (const uint8_t byte : node) {
-    text.push_back("0123456789abcdef"[byte >> 4]);
-    text.push_back("0123456789abcdef"[byte & 15]);
-  }
-  return text;
-}
-
-// Of the account's month: "2026:11".
-std::string month_of(const Account& account) {
-  return format_month(account.month, ':');
-}
-
-NanoDollars read_amount(PackReader& reader) {
-  const int64_t dollars = reader.number(0, kDollarsPartMax);
-  const int64_t nanos = reader.number(0, kNanosPerDollar - 1);
-  if (dollars == kDollarsPartMax && nanos > kDollarsMax % kNanosPerDollar) return kDollarsMax;
-  return dollars * kNanosPerDollar + nanos;
-}
-
-NanoDollars read_budget(PackReader& reader) {
-  const int64_t dollars = reader.number(-1, kDollarsPartMax);
+// `least`: -1 where there may be none.
+NanoDollars read_amount(PackReader& reader, int64_t least = 0) {
+  const int64_t dollars = reader.number(least, kDollarsPartMax);
   const int64_t nanos = reader.number(0, kNanosPerDollar - 1);
   if (dollars < 0) return kNoBudget;
   if (dollars == kDollarsPartMax && nanos > kDollarsMax % kNanosPerDollar) return kDollarsMax;
@@ -55,12 +31,12 @@ NanoDollars read_budget(PackReader& reader) {
 }  // namespace
 
 CostCall::CostCall(Settings settings)
-    : settings_(std::move(settings)), field_("w:" + hex(settings_.node)) {
+    : settings_(std::move(settings)), field_("w:" + hexadecimal(settings_.node)) {
   all_items_.resize(settings_.accounts_max + settings_.questions_max);
 }
 
 std::string CostCall::epoch_key(std::string_view prefix, const NodeId& node) {
-  return std::string(prefix) + "tollkeeper:epoch:" + hex(node);
+  return std::string(prefix) + "tollkeeper:epoch:" + hexadecimal(node);
 }
 
 void CostCall::Item::clear() {
@@ -79,7 +55,6 @@ void CostCall::Item::clear() {
 void CostCall::begin() {
   for (Item* item : items_) item->clear();
   items_.clear();
-  charges_ = 0;
   keyed_ = 0;
   questions_ = 0;
 }
@@ -116,7 +91,6 @@ bool CostCall::add(CostCharge& charge) {
     ++keyed_;
   }
   item.charges.push_back(&charge);
-  ++charges_;
   return true;
 }
 
@@ -144,7 +118,7 @@ void CostCall::add_key(std::string_view before, std::string_view name, std::stri
 
 void CostCall::pack_keys(const Item& item) {
   const std::string account =
-      settings_.prefix + "cost:" + item.account->id + ":" + month_of(*item.account);
+      settings_.prefix + "cost:" + item.account->id + ":" + format_month(item.account->month, ':');
   add_key("", account, "");
   if (settings_.layout == CostLayout::kString) add_key("{", account, "}:state");
   bool settles = false;
@@ -180,7 +154,7 @@ void CostCall::put(NanoDollars amount) {
 
 void CostCall::pack_item(const Item& item) {
   const Account& account = *item.account;
-  writer_.number(month_end_ms(account.month) + kKeptMs);
+  writer_.number(month_end_ms(account.month) + kMonthKeptMs);
   writer_.number(int64_t{item.has_charges});
   writer_.number(static_cast<int64_t>(item.questions.size()));
   NanoDollars comes = 0;
@@ -308,16 +282,14 @@ bool CostCall::read(PackReader& reader, const Item& item, bool deal) {
                       .verdict = verdict,
                       .mark = {static_cast<uint64_t>(epoch), static_cast<uint64_t>(sequence)}});
   }
-  const NanoDollars total = read_amount(reader);
-  const NanoDollars held = read_amount(reader);
-  NanoDollars last_total = total;
-  NanoDollars last_held = held;
+  NanoDollars last_total = read_amount(reader);
+  NanoDollars last_held = read_amount(reader);
   for (const Asked& asked : item.questions) {
     CostQuestion* const question = asked.question;
     const int64_t code = reader.number(-1, 1);
     last_total = read_amount(reader);
     last_held = read_amount(reader);
-    const NanoDollars budget = read_budget(reader);
+    const NanoDollars budget = read_amount(reader, -1);
     if (reader.failed()) return false;
     if (!deal) continue;
     if (code >= 0) account.budget = budget;

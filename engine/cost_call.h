@@ -96,8 +96,6 @@ class CostCall {
   bool add(CostCharge& charge);
   bool add(CostQuestion& question);
   bool empty() const { return items_.empty(); }
-  size_t charges() const { return charges_; }
-  size_t questions() const { return questions_; }
 
   void pack();
   std::span<const std::string_view> keys() const { return key_views_; }
@@ -160,7 +158,6 @@ class CostCall {
   std::string field_;
   std::vector<Item> all_items_;  // items_ is those in use
   std::vector<Item*> items_;
-  size_t charges_ = 0;
   std::vector<Dealt> dealt_;
   std::vector<LateHold> late_holds_;
   size_t keyed_ = 0;

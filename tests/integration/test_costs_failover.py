@@ -9,14 +9,12 @@ import time
 import pytest
 
 from support import costs
-from support.costs import nanos, stored
+from support.costs import charge, nanos, stored
 from support.proxy import Proxy
-from support.store import joined, statistics, table
+from support.store import joined, statistics
 from support.tally import Charging, differences
 from support.waiting import eventually
 
-QUICK = {"call_timeout": "200ms", "dial_timeout": "1s", "health_interval": "100ms"}
-QUICK_BREAKER = '[redis.breaker]\nopen = "10ms"\nopen_max = "50ms"\n'
 IDS = [f"id{number}" for number in range(30)]
 
 pytestmark = pytest.mark.bound(60)
@@ -74,13 +72,7 @@ def _pair(redis_servers, place):
 
 
 def config(pair, **keys):
-    return table(pair.address.url(), **QUICK) + QUICK_BREAKER + costs.table(**keys)
-
-
-def charge(ask, id_, amount, *key):
-    told = ask("COST", "ADD", id_, amount, *key)
-    assert told[0] == "OK", told
-    return told[1:]
+    return costs.quick(pair.address.url(), **keys)
 
 
 def through(pair):

@@ -8,33 +8,20 @@ import subprocess
 import pytest
 
 from support import costs
-from support.costs import nanos, stored
-from support.store import health, joined, table
+from support.costs import charge, has, nanos
+from support.store import health, joined
 from support.waiting import eventually
 
-QUICK = {"call_timeout": "200ms", "dial_timeout": "1s", "health_interval": "100ms"}
-QUICK_BREAKER = '[redis.breaker]\nopen = "10ms"\nopen_max = "50ms"\n'
 POLICY = '[policies.api]\nlimits = ["1000/1h"]\n'
 
 
 def config(url, **keys):
-    return table(url, **QUICK) + QUICK_BREAKER + costs.table(**keys) + POLICY
+    return costs.quick(url, **keys) + POLICY
 
 
 @pytest.fixture(autouse=True)
 def _within_a_month():
     costs.not_at_its_end()
-
-
-def charge(ask, id_, amount, *key):
-    told = ask("COST", "ADD", id_, amount, *key)
-    assert told[0] == "OK", told
-    return told[1:]
-
-
-def has(redis, id_, amount):
-    client = redis.client()
-    eventually(lambda: stored(client, id_) == nanos(amount), f"redis has {amount} of {id_}")
 
 
 # -- eviction

@@ -14,21 +14,19 @@ import pytest
 from support import costs
 from support.binaries import patience
 from support.costs import nanos, stored
-from support.store import joined, table
+from support.store import joined
 from support.tally import Charging, differences
 from support.waiting import eventually
 
 SEED = 20_261_121
 IDS = [f"id{number}" for number in range(40)]
-QUICK = {"call_timeout": "100ms", "dial_timeout": "1s", "health_interval": "100ms"}
-QUICK_BREAKER = '[redis.breaker]\nopen = "10ms"\nopen_max = "50ms"\n'
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 
 pytestmark = pytest.mark.bound(90)
 
 
 def config(url, **keys):
-    return table(url, **QUICK) + QUICK_BREAKER + costs.table(**keys)
+    return costs.quick(url, "100ms", **keys)
 
 
 @pytest.fixture(name="redis")

@@ -5,34 +5,19 @@ import time
 import pytest
 
 from support import costs
-from support.costs import account, nanos, stored
-from support.store import health, joined, statistics, table
+from support.costs import account, charge, has, nanos, stored
+from support.store import health, joined, statistics
 from support.waiting import eventually
 
-QUICK = {"call_timeout": "200ms", "dial_timeout": "1s", "health_interval": "100ms"}
-QUICK_BREAKER = '[redis.breaker]\nopen = "10ms"\nopen_max = "50ms"\n'
 
 
 def config(url, **keys):
-    return table(url, **QUICK) + QUICK_BREAKER + costs.table(**keys)
+    return costs.quick(url, **keys)
 
 
 @pytest.fixture(autouse=True)
 def _within_a_month():
     costs.not_at_its_end()
-
-
-def charge(ask, id_, amount, *key):
-    told = ask("COST", "ADD", id_, amount, *key)
-    assert told[0] == "OK", told
-    return told[1:]
-
-
-def has(redis, id_, amount):
-    """Waits until Redis has exactly that."""
-    client = redis.client()
-    eventually(lambda: stored(client, id_) == nanos(amount),
-               f"{id_} has {amount}, not {stored(client, id_)}")
 
 
 def stays(redis, id_, amount):

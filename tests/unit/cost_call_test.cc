@@ -25,6 +25,15 @@ class CostCallTest : public testing::Test {
     return {.account = &to, .number = {1, sequence}, .amount = amount, .key = key};
   }
 
+  // A call of these.
+  template <typename... Parts>
+  void form(Parts&... parts) {
+    call_.begin();
+    const bool room = (call_.add(parts) && ...);
+    EXPECT_TRUE(room);
+    call_.pack();
+  }
+
   std::vector<int64_t> numbers() {
     PackReader reader(call_.arguments()[0]);
     std::vector<int64_t> all(reader.array());
@@ -47,10 +56,7 @@ TEST_F(CostCallTest, ChargesOfOneAccountAreOneOperation) {
   Account& ann = account("ann");
   CostCharge first = charge(ann, 7, 1'500'000'000);
   CostCharge second = charge(ann, 9, 2);
-  call_.begin();
-  EXPECT_TRUE(call_.add(first));
-  EXPECT_TRUE(call_.add(second));
-  call_.pack();
+  form(first, second);
   EXPECT_THAT(call_.keys(), ElementsAre("p:cost:ann:2026:11"));
   EXPECT_EQ(call_.arguments()[1], "w:ab000000000000000000000000000000");
   const int64_t expires = month_end_ms(kMonth) + 60LL * 86'400'000;
@@ -62,9 +68,7 @@ TEST_F(CostCallTest, WhatIsAppliedCountsAndMovesTheMark) {
   Account& ann = account("ann");
   ASSERT_TRUE(Ledger::accept(ann, 5));
   CostCharge one = charge(ann, 7, 5);
-  call_.begin();
-  ASSERT_TRUE(call_.add(one));
-  call_.pack();
+  form(one);
   const auto dealt = call_.deal(reply({0, 1, 7, 0, 0, 3, 5, 0, 0}));
   ASSERT_TRUE(dealt.has_value());
   EXPECT_EQ((*dealt)[0].verdict, CostVerdict::kApplied);
@@ -78,9 +82,7 @@ TEST_F(CostCallTest, TheNextGoesOnlyUponTheLast) {
   Account& ann = account("ann");
   ann.mark = ChargeNumber{1, 7};
   CostCharge next = charge(ann, 8, 5);
-  call_.begin();
-  ASSERT_TRUE(call_.add(next));
-  call_.pack();
+  form(next);
   const std::vector<int64_t> all = numbers();
   EXPECT_THAT(std::vector(all.begin() + 6, all.begin() + 9), ElementsAre(1, 1, 7));
 }
@@ -89,9 +91,7 @@ TEST_F(CostCallTest, OfWhatWasAppliedInPartTheRestIsLeft) {
   Account& ann = account("ann");
   ASSERT_TRUE(Ledger::accept(ann, 30));
   std::vector<CostCharge> charges = {charge(ann, 1, 10), charge(ann, 2, 20)};
-  call_.begin();
-  for (CostCharge& each : charges) ASSERT_TRUE(call_.add(each));
-  call_.pack();
+  form(charges[0], charges[1]);
   const auto dealt = call_.deal(reply({2, 1, 1, 0, 0, 0, 10, 0, 0}));
   ASSERT_TRUE(dealt.has_value());
   EXPECT_FALSE((*dealt)[0].forgot);
@@ -105,9 +105,7 @@ TEST_F(CostCallTest, AStoreThatHadMoreHasForgotten) {
   Account& ann = account("ann");
   ann.mark = ChargeNumber{1, 7};
   CostCharge next = charge(ann, 8, 5);
-  call_.begin();
-  ASSERT_TRUE(call_.add(next));
-  call_.pack();
+  form(next);
   const auto dealt = call_.deal(reply({2, 1, 3, 0, 0, 0, 1, 0, 0}));
   ASSERT_TRUE(dealt.has_value());
   EXPECT_TRUE((*dealt)[0].forgot);
@@ -130,9 +128,7 @@ TEST_F(CostCallTest, WhatIsHeldHereCountsInWhatTheStoreDecides) {
   Account& ann = account("ann");
   ledger_.hold(ann, "5:a", 5, 1'000);
   CostQuestion question{.verb = CostVerb::kCheck, .account = &ann, .amount = 1};
-  call_.begin();
-  ASSERT_TRUE(call_.add(question));
-  call_.pack();
+  form(question);
   // After the head, the item's three and the verb and amount: what counts beside the total.
   const std::vector<int64_t> all = numbers();
   EXPECT_THAT(std::vector(all.begin() + 9, all.begin() + 11), ElementsAre(0, 5));
@@ -145,11 +141,7 @@ TEST_F(CostCallTest, WhatIsLateIsNotCountedTwice) {
   ASSERT_TRUE(Ledger::accept(ann, 20));
   CostCharge one = charge(ann, 1, 10);
   CostCharge two = charge(ann, 2, 20);
-  call_.begin();
-  ASSERT_TRUE(call_.add(one));
-  ASSERT_TRUE(call_.add(two));
-  ASSERT_TRUE(call_.add(question));
-  call_.pack();
+  form(one, two, question);
   ASSERT_TRUE(call_.deal(reply({0, 1, 2, 0, 0, 0, 30, 0, 0, 1, 0, 30, 0, 0, -1, 0})).has_value());
   EXPECT_EQ(question.spent, 10) << "the second was accepted after it";
 }
@@ -158,9 +150,7 @@ TEST_F(CostCallTest, WhatComesLaterCountsToo) {
   Account& ann = account("ann");
   ASSERT_TRUE(Ledger::accept(ann, 10));
   CostQuestion question{.verb = CostVerb::kCheck, .account = &ann, .accepted = ann.accepted};
-  call_.begin();
-  ASSERT_TRUE(call_.add(question));
-  call_.pack();
+  form(question);
   EXPECT_THAT(call_.keys(),
               ElementsAre("p:cost:ann:2026:11", "{p:cost:ann:2026:11}:holds", "p:budget:ann"));
   EXPECT_EQ(question.more, 10);
@@ -174,9 +164,7 @@ TEST_F(CostCallTest, AHoldThatNobodyWaitsForAnyMoreIsTold) {
   Account& ann = account("ann");
   ledger_.hold(ann, "5:a", 5, 1'000);
   CostQuestion question{.verb = CostVerb::kHold, .account = &ann, .amount = 5, .hold = "5:a"};
-  call_.begin();
-  ASSERT_TRUE(call_.add(question));
-  call_.pack();
+  form(question);
   call_.forget(question);
   ASSERT_TRUE(call_.deal(reply({0, 0, 0, 5, 1, 0, 0, 0, 5, -1, 0})).has_value());
   ASSERT_EQ(call_.late_holds().size(), 1u);
@@ -186,9 +174,7 @@ TEST_F(CostCallTest, AHoldThatNobodyWaitsForAnyMoreIsTold) {
 TEST_F(CostCallTest, AReplyToAnotherCallChangesNothing) {
   Account& ann = account("ann");
   CostCharge one = charge(ann, 7, 5);
-  call_.begin();
-  ASSERT_TRUE(call_.add(one));
-  call_.pack();
+  form(one);
   const std::vector<int64_t> good = {0, 1, 7, 0, 0, 3, 5, 0, 0};
   const std::string whole = reply(good);
   for (size_t size = 0; size < whole.size(); ++size) {

@@ -3,8 +3,10 @@
 import re
 import time
 
+from support import store
 from support.line import quoted
 from support.resp import Error, Simple
+from support.waiting import eventually
 
 NANOS = 1_000_000_000
 MOST = "9223372036.854775807"
@@ -31,6 +33,12 @@ def table(**keys):
             return "true" if value else "false"
         return f'"{value}"'
     return "[costs]\n" + "".join(f"{key} = {literal(value)}\n" for key, value in keys.items())
+
+
+def quick(url, call_timeout="200ms", **keys):
+    """[redis] and [costs] of a daemon that notices soon that Redis is away, and back."""
+    redis = store.table(url, call_timeout=call_timeout, dial_timeout="1s", health_interval="100ms")
+    return redis + '[redis.breaker]\nopen = "10ms"\nopen_max = "50ms"\n' + table(**keys)
 
 
 # -- months
@@ -66,7 +74,21 @@ def stored(client, id_, layout="hash"):
     return int(client.hget(account(id_), "total") or 0)
 
 
+def has(redis, id_, amount):
+    """Waits until Redis has exactly that."""
+    client = redis.client()
+    eventually(lambda: stored(client, id_) == nanos(amount),
+               f"{id_} has {amount}, not {stored(client, id_)}")
+
+
 # -- clients
+
+def charge(ask, id_, amount, *key):
+    """The words behind OK."""
+    told = ask("COST", "ADD", id_, amount, *key)
+    assert told[0] == "OK", told
+    return told[1:]
+
 
 class LineAsker:
     """Every reply is its words as text: ["OK", "0.1", "redis"], ["DENY", ...], ["ERR", "BADREQ"].

@@ -26,6 +26,25 @@ class _Client:
         self.next_at = 0.0
 
 
+def lines_from(client):
+    """What has come by now, as whole lines; None: the connection is at its end."""
+    try:
+        data = client.socket.recv(1 << 16)
+    except OSError:
+        data = b""
+    if not data:
+        return None
+    *lines, client.pending = (client.pending + data).split(b"\n")
+    return lines
+
+
+def hang_up(client, selector):
+    if client.socket is not None:
+        selector.unregister(client.socket)
+        client.socket.close()
+        client.socket = None
+
+
 class Load:
     """A context: it flows within the `with`, and is over, all replies read, behind it."""
 
@@ -87,7 +106,7 @@ class Load:
             self._error = error
         finally:
             for client in self._clients:
-                self._hang_up(client)
+                hang_up(client, self._selector)
 
     def _turn(self):
         now = time.monotonic()
@@ -112,14 +131,10 @@ class Load:
             self._lost(client)
 
     def _read(self, client):
-        try:
-            data = client.socket.recv(1 << 16)
-        except OSError:
-            data = b""
-        if not data:
+        lines = lines_from(client)
+        if lines is None:
             return self._lost(client)
         now = time.monotonic()
-        *lines, client.pending = (client.pending + data).split(b"\n")
         for line in lines:
             request, sent = client.asked.popleft()
             answer = Answer(request, sent, now, Reply(line))
@@ -138,10 +153,4 @@ class Load:
         client.asked.clear()
         client.pending = b""
         client.next_at = time.monotonic() + 0.02
-        self._hang_up(client)
-
-    def _hang_up(self, client):
-        if client.socket is not None:
-            self._selector.unregister(client.socket)
-            client.socket.close()
-            client.socket = None
+        hang_up(client, self._selector)

@@ -18,6 +18,7 @@ import time
 
 from support.costs import dollars
 from support.line import connected
+from support.load import hang_up, lines_from
 
 _numbers = itertools.count()
 
@@ -75,7 +76,7 @@ class Charging:
             self._error = error
         finally:
             for client in self._clients:
-                self._hang_up(client)
+                hang_up(client, self._selector)
 
     def _turn(self):
         now = time.monotonic()
@@ -109,14 +110,10 @@ class Charging:
             self._lost(client)
 
     def _read(self, client):
-        try:
-            data = client.socket.recv(1 << 16)
-        except OSError:
-            data = b""
-        if not data:
+        lines = lines_from(client)
+        if lines is None:
             self._lost(client)
             return
-        *lines, client.pending = (client.pending + data).split(b"\n")
         for line in lines:
             self._told(client, line.decode().split(), client.asked.popleft())
         if not client.asked:
@@ -138,13 +135,7 @@ class Charging:
         client.asked.clear()
         client.pending = b""
         client.next_at = time.monotonic() + 0.005
-        self._hang_up(client)
-
-    def _hang_up(self, client):
-        if client.socket is not None:
-            self._selector.unregister(client.socket)
-            client.socket.close()
-            client.socket = None
+        hang_up(client, self._selector)
 
 
 def differences(charging, totals):
