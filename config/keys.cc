@@ -290,6 +290,37 @@ constexpr std::array kKeys = {
       },
       [](const Draft& d) { return fmt::format("{}", d.settings.costs.allow_unsafe_eviction); },
       Change::kByRestart},
+    K{"logs", "enabled", Kind::kBoolean, "true or false", "true",
+      [](const Value& v, Draft& d) { return take_boolean(v, d.settings.logs.enabled); },
+      [](const Draft& d) { return fmt::format("{}", d.settings.logs.enabled); },
+      Change::kByRestart},
+    K{"logs", "format", Kind::kText, "one of \"json\", \"text\"", "\"json\"",
+      [](const Value& v, Draft& d) {
+        using enum LogRecordFormat;
+        return take_choice(v, {kJson, kText}, d.settings.logs.format);
+      },
+      [](const Draft& d) { return quote(to_string(d.settings.logs.format)); }, Change::kByRestart},
+    K{"logs", "key", Kind::kText, "a text of 1 to 256 bytes", "\"logs:queue\"",
+      [](const Value& v, Draft& d) { return take_text(v, kLogKeyMax, d.settings.logs.key); },
+      [](const Draft& d) { return quote(d.settings.logs.key); }, Change::kByRestart},
+    K{"logs", "max", Kind::kInteger, "a number from 1 to 1000000000", "100000",
+      [](const Value& v, Draft& d) {
+        return take_int64(v, 1, kLogRecordsMax, d.settings.logs.max);
+      },
+      [](const Draft& d) { return fmt::format("{}", d.settings.logs.max); }, Change::kByRestart},
+    K{"logs", "max_record", Kind::kText, "a size from 1KiB to 60KiB", "\"32KiB\"",
+      [](const Value& v, Draft& d) {
+        return take_size(v, kLogRecordBytesMin, kLogRecordBytesMax,
+                         d.settings.logs.record_bytes_max);
+      },
+      [](const Draft& d) { return quote(format_size(d.settings.logs.record_bytes_max)); },
+      Change::kByRestart},
+    K{"logs", "spill_max", Kind::kText, "a size from 64MiB to 1024TiB", "\"1GiB\"",
+      [](const Value& v, Draft& d) {
+        return take_size(v, kJournalBytesMin, kJournalBytesMax, d.settings.logs.spill_bytes_max);
+      },
+      [](const Draft& d) { return quote(format_size(d.settings.logs.spill_bytes_max)); },
+      Change::kByRestart},
     K{"log", "level", Kind::kText,
       "one of \"trace\", \"debug\", \"info\", \"warn\", \"error\", \"off\"", "\"info\"",
       [](const Value& v, Draft& d) {
@@ -395,6 +426,10 @@ std::string_view to_string(LogFormat format) {
       return "journal";
   }
   return "";
+}
+
+std::string_view to_string(LogRecordFormat format) {
+  return format == LogRecordFormat::kJson ? "json" : "text";
 }
 
 }  // namespace toll::config

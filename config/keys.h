@@ -50,7 +50,7 @@ struct Key {
   bool secret = false;  // a text given for it is not repeated in messages
 };
 
-// [server], [redis], [defaults], [costs] and [log], in the order of the shipped file. Defined in
+// [server], [redis], [defaults], [costs], [logs] and [log], in the order of the shipped file. Defined in
 // keys.cc.
 std::span<const Key<Draft>> keys();
 
@@ -83,6 +83,8 @@ Objected take_deadline(const Value& value, int64_t& out_us);
 
 // "auto" and so on, as log.format is written.
 std::string_view to_string(LogFormat format);
+// The same for logs.format.
+std::string_view to_string(LogRecordFormat format);
 // The same for costs.ack.
 std::string_view to_string(CostAck ack);
 

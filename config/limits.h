@@ -55,6 +55,11 @@ inline constexpr int64_t kJournalBytesMax = int64_t{1} << 50;
 inline constexpr int64_t kJournalRetainMinUs = 1'000'000;
 inline constexpr int64_t kJournalRetainMaxUs = 7 * 86'400'000'000;
 
+inline constexpr size_t kLogKeyMax = 256;
+inline constexpr int64_t kLogRecordsMax = 1'000'000'000;
+inline constexpr int64_t kLogRecordBytesMin = 1'024;
+inline constexpr int64_t kLogRecordBytesMax = engine::kLogRecordMax;
+
 inline constexpr int64_t kDeadlineMinUs = 100;
 inline constexpr int64_t kDeadlineMaxUs = 60'000'000;
 inline constexpr int64_t kTicketLifeDefaultUs = 60'000'000;

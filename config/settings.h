@@ -68,6 +68,20 @@ struct CostsSettings {
   bool operator==(const CostsSettings&) const = default;
 };
 
+enum class LogRecordFormat : uint8_t { kJson, kText };
+
+// LOG: records on their way from gateways to their archive.
+struct LogsSettings {
+  bool enabled = true;
+  LogRecordFormat format = LogRecordFormat::kJson;
+  std::string key = "logs:queue";
+  int64_t max = 100'000;  // records, of the whole fleet
+  int64_t record_bytes_max = int64_t{32} << 10;
+  int64_t spill_bytes_max = int64_t{1} << 30;
+
+  bool operator==(const LogsSettings&) const = default;
+};
+
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : uint8_t { kAuto, kText, kJson, kJournal };
 
@@ -82,6 +96,7 @@ struct Settings {
   ServerSettings server;
   RedisSettings redis;
   CostsSettings costs;
+  LogsSettings logs;
   LogSettings log;
   std::vector<engine::PolicySpec> policies;
 };

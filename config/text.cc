@@ -5,10 +5,10 @@
 
 namespace toll::config {
 
-size_t plain_character(std::string_view text) {
+size_t utf8_length(std::string_view text) {
   const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
-  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  if (first < 0x80) return 1;
   const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
   if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
   for (size_t i = 1; i < length; ++i) {
@@ -18,8 +18,15 @@ size_t plain_character(std::string_view text) {
   const bool overlong = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
   const bool surrogate = first == 0xed && second > 0x9f;
   const bool beyond = first == 0xf4 && second > 0x8f;
-  const bool late_control = first == 0xc2 && second < 0xa0;
-  return overlong || surrogate || beyond || late_control ? 0 : length;
+  return overlong || surrogate || beyond ? 0 : length;
+}
+
+size_t plain_character(std::string_view text) {
+  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const size_t length = utf8_length(text);
+  if (length == 1) return byte(0) >= 0x20 && byte(0) != 0x7f ? 1 : 0;
+  const bool late_control = length == 2 && byte(0) == 0xc2 && byte(1) < 0xa0;
+  return late_control ? 0 : length;
 }
 
 std::string shown(std::string_view text, size_t bytes_max) {

@@ -11,6 +11,10 @@
 
 namespace toll::config {
 
+// Bytes of the well-formed UTF-8 sequence at the front of `text` (RFC 3629: shortest form, no
+// surrogates, up to U+10FFFF); 0 if there is none. REQUIRES: !text.empty().
+size_t utf8_length(std::string_view text);
+
 // Bytes of the character that `text` begins with; 0 if it is no UTF-8 or a control character.
 // REQUIRES: !text.empty().
 size_t plain_character(std::string_view text);

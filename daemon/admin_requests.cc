@@ -58,6 +58,8 @@ void Session::dispatch(const CommandInfo& info, Framing framing, Request words) 
       return ask_cost(framing, words, false);
     case Command::kBudget:
       return ask_cost(framing, words, true);
+    case Command::kLog:
+      return ask_log(framing, words);
     default:
       break;
   }

@@ -43,6 +43,9 @@ constexpr auto kCommands = std::to_array<CommandInfo>({
      "the true one is known. Dollars with up to 9 decimals."},
     {"BUDGET", Command::kBudget, kAnyone, 2, 3, 0, "BUDGET SET id amount|none | GET id | CLEAR id",
      "An id's own monthly budget, over the configuration's. SET and CLEAR for administrators."},
+    {"LOG", Command::kLog, kAnyone, 1, 3, 0,
+     "LOG PUSH record | POP [n] | PEEK [n] | WAIT ms [n] | SIZE | CLEAR | STATS",
+     "Keeps a record for whoever archives them, or takes the oldest. CLEAR for administrators."},
     {"PING", Command::kPing, kAnyone, 0, 1, 0, "PING [text]",
      "Answers pong, or the text: the daemon is there."},
     {"HEALTH", Command::kHealth, kAnyone, 0, 0, 0, "HEALTH",
@@ -70,7 +73,7 @@ constexpr auto kCommands = std::to_array<CommandInfo>({
      "Accepted for Redis clients; the protocol is RESP2 and stays so."},
 });
 
-constexpr size_t kNameMin = 4;
+constexpr size_t kNameMin = 3;
 constexpr size_t kNameMax = 12;
 constexpr size_t kSlotBits = 6;
 constexpr uint8_t kNoCommand = UINT8_MAX;
@@ -95,16 +98,23 @@ constexpr uint64_t upper_8(uint64_t bytes) {
 }
 
 // A word of kNameMin to kNameMax bytes in upper case and without a loop over its letters: its
-// first, middle and last four bytes, which overlap in words of less than 12.
+// first, middle and last four bytes, which overlap in words of less than 12; or all it has.
 struct Name {
-  uint64_t ends;
-  uint64_t middle;
+  uint64_t ends = 0;
+  uint64_t middle = 0;
   size_t size;
 
-  constexpr explicit Name(std::string_view word)
-      : ends(upper_8(load_4(word.data()) | load_4(word.data() + word.size() - 4) << 32)),
-        middle(upper_8(load_4(word.data() + (word.size() - 4) / 2))),
-        size(word.size()) {}
+  constexpr explicit Name(std::string_view word) : size(word.size()) {
+    if (size < 4) [[unlikely]] {
+      for (size_t i = 0; i < size; ++i) {
+        ends |= uint64_t{static_cast<unsigned char>(word[i])} << (8 * i);
+      }
+      ends = upper_8(ends);
+      return;
+    }
+    ends = upper_8(load_4(word.data()) | load_4(word.data() + size - 4) << 32);
+    middle = upper_8(load_4(word.data() + (size - 4) / 2));
+  }
   constexpr bool operator==(const Name&) const = default;
 
   constexpr size_t slot(uint64_t multiplier) const {
@@ -141,7 +151,7 @@ constexpr Slots kSlots = make_slots();
 constexpr auto kNames = make_names(std::make_index_sequence<kCommands.size()>());
 
 // The first, middle and last four bytes of a name cover all of it up to 12 bytes.
-static_assert(kNameMin >= 4 && kNameMax <= 12);
+static_assert(kNameMin > 0 && kNameMax <= 12);
 static_assert(std::ranges::all_of(kCommands, [](const CommandInfo& info) {
   return info.name.size() >= kNameMin && info.name.size() <= kNameMax;
 }));

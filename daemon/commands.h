@@ -22,6 +22,7 @@ enum class Command : uint8_t {
   kThrottle,  // CL.THROTTLE
   kCost,
   kBudget,
+  kLog,
   kPing,
   kHealth,
   kStats,

@@ -91,30 +91,15 @@ struct CostRequest : Letter {
   }
 };
 
-// A list of them, first in, first out.
-struct CostRequests {
-  CostRequest* first = nullptr;
-  CostRequest* last = nullptr;
-
-  bool empty() const { return first == nullptr; }
-  void push(CostRequest& request) {
-    request.next = nullptr;
-    (first == nullptr ? first : last->next) = &request;
-    last = &request;
-  }
-  CostRequest* pop() {
-    CostRequest* request = first;
-    if (request != nullptr) first = request->next;
-    return request;
-  }
-};
+using CostRequests = LetterList<CostRequest>;
 
 // "I need nothing that is in the journal."
 inline constexpr engine::JournalPosition kNeedsNothing = {UINT64_MAX, 0};
 
 // One worker's records of one turn, on their way to the journal.
 struct JournalCommit : Letter {
-  JournalCommit() : Letter(LetterKind::kJournalCommit) {}
+  explicit JournalCommit(LetterKind letter_kind = LetterKind::kJournalCommit)
+      : Letter(letter_kind) {}
 
   engine::FrameWriter frame;  // may be empty: then it tells what is needed, no more
   engine::JournalPosition needs = kNeedsNothing;  // the first frame the worker still needs
@@ -128,7 +113,7 @@ struct JournalCommit : Letter {
 
 // A piece of the journal, on its way back to a worker.
 struct JournalRead : Letter {
-  JournalRead() : Letter(LetterKind::kJournalRead) {}
+  explicit JournalRead(LetterKind letter_kind = LetterKind::kJournalRead) : Letter(letter_kind) {}
 
   engine::JournalPosition from;  // nowhere: the oldest there is
   std::vector<char> bytes;

@@ -13,6 +13,7 @@
 #include "daemon/error_text.h"
 #include "daemon/numbers.h"
 #include "daemon/session.h"
+#include "daemon/subcommand.h"
 #include "daemon/treasury.h"
 #include "daemon/worker.h"
 #include "engine/money.h"
@@ -31,41 +32,21 @@ constexpr std::string_view kMonthExpected = "the month must be YYYY-MM, from 197
 constexpr std::string_view kHoldTtlExpected =
     "the ttl must be milliseconds, or a duration such as 30s or 2m, from 1ms to 1d";
 
-struct Subcommand {
-  std::string_view name;
-  Kind kind;
-  size_t words_min;  // verb and subcommand included
-  size_t words_max;
-  std::string_view usage;
-};
+using CostSubcommand = Subcommand<CostRequestKind>;
 
 constexpr std::array kCostSubcommands = {
-    Subcommand{"ADD", Kind::kAdd, 4, 5, "COST ADD id amount [key]"},
-    Subcommand{"GET", Kind::kGet, 3, 4, "COST GET id [YYYY-MM]"},
-    Subcommand{"CHECK", Kind::kCheck, 3, 4, "COST CHECK id [amount]"},
-    Subcommand{"HOLD", Kind::kHold, 4, 5, "COST HOLD id amount [ttl]"},
-    Subcommand{"SETTLE", Kind::kSettle, 5, 5, "COST SETTLE id hold actual"},
-    Subcommand{"CANCEL", Kind::kCancel, 4, 4, "COST CANCEL id hold"},
+    CostSubcommand{"ADD", Kind::kAdd, 4, 5, "COST ADD id amount [key]"},
+    CostSubcommand{"GET", Kind::kGet, 3, 4, "COST GET id [YYYY-MM]"},
+    CostSubcommand{"CHECK", Kind::kCheck, 3, 4, "COST CHECK id [amount]"},
+    CostSubcommand{"HOLD", Kind::kHold, 4, 5, "COST HOLD id amount [ttl]"},
+    CostSubcommand{"SETTLE", Kind::kSettle, 5, 5, "COST SETTLE id hold actual"},
+    CostSubcommand{"CANCEL", Kind::kCancel, 4, 4, "COST CANCEL id hold"},
 };
 constexpr std::array kBudgetSubcommands = {
-    Subcommand{"SET", Kind::kBudgetSet, 4, 4, "BUDGET SET id amount|none"},
-    Subcommand{"GET", Kind::kBudgetGet, 3, 3, "BUDGET GET id"},
-    Subcommand{"CLEAR", Kind::kBudgetClear, 3, 3, "BUDGET CLEAR id"},
+    CostSubcommand{"SET", Kind::kBudgetSet, 4, 4, "BUDGET SET id amount|none"},
+    CostSubcommand{"GET", Kind::kBudgetGet, 3, 3, "BUDGET GET id"},
+    CostSubcommand{"CLEAR", Kind::kBudgetClear, 3, 3, "BUDGET CLEAR id"},
 };
-
-bool same_word(std::string_view word, std::string_view upper) {
-  return std::ranges::equal(word, upper, [](char a, char b) {
-    return (a >= 'a' && a <= 'z' ? static_cast<char>(a - 'a' + 'A') : a) == b;
-  });
-}
-
-template <size_t kSize>
-const Subcommand* find(const std::array<Subcommand, kSize>& all, std::string_view word) {
-  for (const Subcommand& each : all) {
-    if (same_word(word, each.name)) return &each;
-  }
-  return nullptr;
-}
 
 // ---- holds: "202611-1500000000-8f1c...", the month, the amount, and what tells it from others
 // ----
@@ -135,8 +116,8 @@ ErrorCode code_of(CostResult result) {
 }  // namespace
 
 void Session::ask_cost(Framing framing, Request words, bool budget) {
-  const Subcommand* what =
-      budget ? find(kBudgetSubcommands, words[1]) : find(kCostSubcommands, words[1]);
+  const CostSubcommand* what = budget ? find_subcommand(kBudgetSubcommands, words[1])
+                                      : find_subcommand(kCostSubcommands, words[1]);
   if (what == nullptr) {
     return refuse(framing, ErrorCode::kBadRequest,
                   ErrorText("no ")
@@ -145,7 +126,7 @@ void Session::ask_cost(Framing framing, Request words, bool budget) {
                       .add(budget ? "; there are SET, GET and CLEAR"
                                   : "; there are ADD, GET, CHECK, HOLD, SETTLE and CANCEL"));
   }
-  if (words.size() < what->words_min || words.size() > what->words_max) {
+  if (!what->arity_ok(words.size())) {
     return refuse(framing, ErrorCode::kBadRequest, ErrorText("usage: ").add(what->usage));
   }
   const bool sets = what->kind == Kind::kBudgetSet || what->kind == Kind::kBudgetClear;

@@ -3,7 +3,8 @@
 //
 // Stateless but for a hint: the caller keeps the bytes, hands in what it has, and is told how many
 // of them the next request took. Words point into those bytes; quoted words are unescaped in place.
-// No allocation, no copies, no knowledge of verbs. Any thread.
+// No allocation, no copies. Of verbs it knows one, LOG PUSH, whose last word is the rest of a line.
+// Any thread.
 #pragma once
 
 #include <array>
@@ -69,6 +70,10 @@ struct Frame {
 // begins with a double quote ends at the next unescaped one, which a blank or the end must follow;
 // escapes \" \\ \n \r \t \xHH; anything else is kMalformed, as are more than kWordsMax words.
 // Every other byte, a NUL or a quote inside a word included, is part of a word.
+// Line, LOG PUSH: a line whose first two words are these, in any case and not quoted, has three at
+// most. One blank ends PUSH; the record is all that follows it up to the line's end, as it stands:
+// more blanks are part of it, quotes and backslashes mean nothing. Where nothing follows there is
+// no record, and the words are two.
 // RESP: an array of bulk strings. A length that is negative, not a plain number or too large,
 // another type than '$', or a missing \r\n is kFatal, as soon as the first wrong byte is there.
 // "*0" is kNothing.

@@ -5,10 +5,20 @@
 #include <cstring>
 #include <utility>
 
+#include "net/limits.h"
+
 namespace toll::daemon {
 
+namespace {
+
+std::unique_ptr<char[]> make_buffer(size_t bytes) {
+  return std::make_unique_for_overwrite<char[]>(bytes + net::kReadSlackBytes);
+}
+
+}  // namespace
+
 std::unique_ptr<char[]> InputPool::take() {
-  if (free_.empty()) return std::make_unique_for_overwrite<char[]>(kBufferBytes);
+  if (free_.empty()) return make_buffer(kBufferBytes);
   std::unique_ptr<char[]> buffer = std::move(free_.back());
   free_.pop_back();
   return buffer;
@@ -24,6 +34,8 @@ void InputBuffer::append(std::span<const char> bytes) {
   make_room(bytes.size());
   std::memcpy(buffer_.get() + end_, bytes.data(), bytes.size());
   end_ += bytes.size();
+  // Read and not minded, but what was never written would be reported by valgrind.
+  std::memset(buffer_.get() + end_, 0, net::kReadSlackBytes);
 }
 
 void InputBuffer::drop(size_t bytes) {
@@ -52,7 +64,7 @@ void InputBuffer::make_room(size_t bytes) {
     std::memmove(buffer_.get(), buffer_.get() + begin_, held);
   } else {
     const size_t capacity = std::max(capacity_ * 2, held + bytes);
-    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+    auto larger = make_buffer(capacity);
     if (held > 0) std::memcpy(larger.get(), buffer_.get() + begin_, held);
     if (capacity_ == InputPool::kBufferBytes) pool_.give(std::move(buffer_));
     buffer_ = std::move(larger);

@@ -1,6 +1,7 @@
 // Bytes a session could not use yet: the beginning of a request whose rest has not come, or what
 // arrived while the session had to wait. Most of the time empty, and then it holds no memory:
-// buffers come from and go back to a pool of their worker.
+// buffers come from and go back to a pool of their worker. Behind the bytes lie kReadSlackBytes
+// (net/limits.h) that may be read.
 #pragma once
 
 #include <cstddef>
@@ -14,6 +15,7 @@ class InputPool {
  public:
   static constexpr size_t kBufferBytes = 16 * 1024;
 
+  // kBufferBytes, and the slack.
   std::unique_ptr<char[]> take();
   void give(std::unique_ptr<char[]> buffer);
 

@@ -114,6 +114,10 @@ JournalState Journal::state() const {
   return impl_->state();
 }
 
+bool Journal::has_room(uint64_t bytes) const {
+  return impl_->has_room(bytes);
+}
+
 uint64_t Journal::bytes() const {
   return impl_->bytes();
 }

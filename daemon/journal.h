@@ -53,6 +53,7 @@ class Journal {
     int64_t retain_us = 600'000'000;              // how long a released segment is kept
     uint64_t segment_bytes = uint64_t{16} << 20;  // a new one begins where a commit finds no room
     uint64_t zeroed_ahead_bytes = uint64_t{1} << 20;  // a file grows by zeros, in such steps
+    bool with_spare = true;                           // the next segment's zeros are written ahead
   };
 
   // What open() found, for the log.
@@ -119,6 +120,8 @@ class Journal {
   bool tend(engine::TimeUs now);
 
   JournalState state() const;
+  // Would so many bytes more, and a segment begun for them, still be within bytes_max?
+  bool has_room(uint64_t bytes) const;
   uint64_t bytes() const;  // of our segments and the spare, as they take room on the disk
   // What went wrong last, for HEALTH and the log: with a commit (also when a fresh segment helped),
   // until one goes well; with removing or the spare, likewise; or damage that was met in reading.

@@ -81,6 +81,10 @@ std::string_view kind_name(RecordKind kind) {
       return "key";
     case RecordKind::kApplied:
       return "applied";
+    case RecordKind::kLogs:
+      return "logs";
+    case RecordKind::kLog:
+      return "log";
   }
   return "unknown";
 }
@@ -109,6 +113,7 @@ std::string json_text(std::string_view text) {
 
 std::string amount_text(const JournalRecord& record) {
   if (record.kind == RecordKind::kApplied) return fmt::format("{}:{}", record.amount, record.extra);
+  if (record.kind == RecordKind::kLogs) return fmt::format("{}", record.amount);
   if (record.amount == engine::kNoBudget) return "none";
   if (record.amount < 0) return "default";
   return engine::format_dollars(record.amount);

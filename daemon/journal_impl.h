@@ -81,6 +81,7 @@ class Journal::Impl {
   // journal_write.cc
   std::expected<void, net::FileError> commit(std::span<JournalFrame> frames, engine::TimeUs now,
                                              uint64_t salt);
+  bool has_room(uint64_t bytes) const;
   uint64_t bytes() const;
 
   // journal_tend.cc

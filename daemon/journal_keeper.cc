@@ -17,29 +17,28 @@ constexpr int64_t kTendEveryNs = 10'000'000'000;
 
 }  // namespace
 
-JournalKeeper::JournalKeeper(net::Machine& machine, net::PostOffice<Letter>& post, uint32_t workers,
-                             Journal& journal, bool marks, engine::JournalPosition mark)
+JournalKeeper::JournalKeeper(net::Machine& machine, net::PostOffice<Letter>& post, Journal& journal,
+                             const JournalKeeping& keeping)
     : machine_(machine),
       post_(post),
-      desk_(workers),
       journal_(journal),
-      marks_(marks),
-      needs_(workers, mark),
-      mark_(mark) {
+      keeping_(keeping),
+      needs_(keeping.readers, keeping.mark),
+      mark_(keeping.mark) {
   figures_.state.store(journal.state());
   figures_.bytes.store(journal.bytes());
 }
 
 void JournalKeeper::open(net::Doorbell& doorbell) {
-  post_.open(desk_, doorbell);
+  post_.open(keeping_.desk, doorbell);
 }
 
 void JournalKeeper::run() {
   open(doorbell_);
   while (true) {
     const int64_t wait_ns = turn();
-    if (stopping_.load() && !post_.has_mail(desk_)) break;
-    if (wait_ns == 0 || !post_.may_sleep(desk_)) continue;
+    if (stopping_.load() && !post_.has_mail(keeping_.desk)) break;
+    if (wait_ns == 0 || !post_.may_sleep(keeping_.desk)) continue;
     if (!stopping_.load()) {
       pollfd bell{.fd = doorbell_.fd(), .events = POLLIN, .revents = 0};
       const int timeout_ms = wait_ns < 0 ? -1 : static_cast<int>(wait_ns / 1'000'000) + 1;
@@ -48,7 +47,7 @@ void JournalKeeper::run() {
         [[maybe_unused]] const ssize_t rung = ::read(doorbell_.fd(), &rings, sizeof(rings));
       }
     }
-    post_.awake(desk_);
+    post_.awake(keeping_.desk);
   }
   finish();
 }
@@ -61,20 +60,20 @@ void JournalKeeper::stop() {
 int64_t JournalKeeper::turn() {
   commits_.clear();
   post_.collect(
-      desk_,
+      keeping_.desk,
       [this](uint32_t from, Letter* letter) {
-        if (letter->kind == LetterKind::kJournalCommit) {
+        if (letter->kind == LetterKind::kJournalCommit || letter->kind == LetterKind::kSpill) {
           commits_.push_back({from, static_cast<JournalCommit*>(letter)});
         } else {
           read(*static_cast<JournalRead*>(letter));
-          post_.reply(desk_, from, letter);
+          post_.reply(keeping_.desk, from, letter);
         }
       },
       [](Letter*) {});
   const bool busy = !commits_.empty();
   if (busy) commit_all();
-  post_.deliver(desk_);
-  post_.ring(desk_);
+  post_.deliver(keeping_.desk);
+  post_.ring(keeping_.desk);
   if (busy) return 0;
   if (mark_moved() && machine_.monotonic_ns() - marked_ns_ >= kMarkEveryNs) finish();
   const bool more = journal_.tend(machine_.realtime_us());
@@ -98,6 +97,11 @@ void JournalKeeper::commit_all() {
   if (with_mark) add_mark();
   bool durable = true;
   if (!frames_.empty()) {
+    if (keeping_.drops_oldest) {
+      uint64_t bytes = 0;
+      for (const JournalFrame& frame : frames_) bytes += frame.bytes.size();
+      make_room(bytes);
+    }
     const auto done = journal_.commit(frames_, machine_.realtime_us(), machine_.random_bits());
     durable = done.has_value();
     figures_.commits.fetch_add(1, std::memory_order_relaxed);
@@ -120,12 +124,43 @@ void JournalKeeper::commit_all() {
         needs_[mail.from] = letter.position;
       }
     }
-    post_.reply(desk_, mail.from, &letter);
+    post_.reply(keeping_.desk, mail.from, &letter);
   }
   figures_.bytes.store(journal_.bytes());
 }
 
+// So that what comes finds room at the disk's budget.
+void JournalKeeper::make_room(uint64_t bytes) {
+  const engine::TimeUs now = machine_.realtime_us();
+  while (!journal_.has_room(bytes) && journal_.oldest().segment < journal_.end().segment) {
+    const engine::JournalPosition oldest = journal_.oldest();
+    drop_oldest_segment();
+    while (journal_.tend(now)) {
+    }
+    if (journal_.oldest() == oldest) return;  // it cannot be removed now
+  }
+}
+
+void JournalKeeper::drop_oldest_segment() {
+  const uint64_t segment = journal_.oldest().segment;
+  const auto needed = *std::min_element(needs_.begin(), needs_.end());
+  uint64_t records = 0;
+  const auto count = [&](const engine::SegmentHeader& header, const engine::Frame& frame) {
+    if (header.number != segment) return false;
+    if (engine::JournalPosition{segment, frame.offset} < needed) return true;
+    engine::RecordReader reader(frame.records);
+    engine::JournalRecord record;
+    while (reader.next(record)) records += record.kind == engine::RecordKind::kLog ? 1 : 0;
+    return true;
+  };
+  if (const auto visited = journal_.visit({segment, 0}, count); !visited) return;
+  figures_.dropped.fetch_add(records, std::memory_order_relaxed);
+  figures_.dropped_segment.store(segment, std::memory_order_release);
+  journal_.release({segment + 1, 0});
+}
+
 void JournalKeeper::take_needs(uint32_t worker, const JournalCommit& letter) {
+  if (worker >= needs_.size()) return;
   needs_[worker] = letter.needs;
   const auto least = *std::min_element(needs_.begin(), needs_.end());
   if (engine::flawed(engine::Flaw::kReleasesEarly)) return journal_.release(journal_.end());
@@ -135,7 +170,7 @@ void JournalKeeper::take_needs(uint32_t worker, const JournalCommit& letter) {
 // ---- the mark ----
 
 bool JournalKeeper::mark_moved() const {
-  if (!marks_ || journal_.end().segment == 0) return false;
+  if (!keeping_.marks || journal_.end().segment == 0) return false;
   const auto least = *std::min_element(needs_.begin(), needs_.end());
   if (least != kNeedsNothing) return mark_ < least;
   return mark_ < journal_.end();
@@ -175,7 +210,7 @@ void JournalKeeper::read(JournalRead& letter) {
   auto chunk = journal_.read(letter.from, letter.bytes);
   letter.failed = !chunk.has_value();
   if (letter.failed) {
-    spdlog::error("the journal cannot be read: {}", chunk.error().text);
+    spdlog::error("{} cannot be read: {}", keeping_.name, chunk.error().text);
     letter.size = 0;
     return;
   }
@@ -192,11 +227,11 @@ void JournalKeeper::say_trouble() {
   if (trouble == said_) return;
   said_ = trouble;
   if (trouble.empty()) {
-    spdlog::info("the journal is well again");
+    spdlog::info("{} is well again", keeping_.name);
   } else if (state == JournalState::kReady) {
-    spdlog::warn("the journal: {}", trouble);
+    spdlog::warn("{}: {}", keeping_.name, trouble);
   } else {
-    spdlog::error("the journal cannot be written, charges are refused: {}", trouble);
+    spdlog::error("{} cannot be written, {}: {}", keeping_.name, keeping_.refused, trouble);
   }
 }
 

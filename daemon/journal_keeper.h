@@ -22,6 +22,18 @@
 
 namespace toll::daemon {
 
+// Whose journal it is, and how it behaves.
+struct JournalKeeping {
+  uint32_t desk = 0;     // in the post office
+  uint32_t readers = 0;  // the workers 0 to readers - 1 say what they still need
+  bool marks = false;    // what is in it goes to a store, and so there is a mark
+  engine::JournalPosition mark = {};
+  // Where room is short the oldest goes, needed or not, and is counted.
+  bool drops_oldest = false;
+  std::string_view name = "the journal";
+  std::string_view refused = "charges are refused";
+};
+
 // What others may look at. Written by the journal's thread.
 struct JournalFigures {
   std::atomic<JournalState> state{JournalState::kReady};
@@ -30,6 +42,9 @@ struct JournalFigures {
   std::atomic<uint64_t> commits{0};
   std::atomic<uint64_t> frames{0};
   std::atomic<uint64_t> failures{0};
+  // Log records that went with the oldest segments, and the last of those segments.
+  std::atomic<uint64_t> dropped{0};
+  std::atomic<uint64_t> dropped_segment{0};
 };
 
 class JournalKeeper {
@@ -37,9 +52,9 @@ class JournalKeeper {
   // The mark of a frame that no worker wrote.
   static constexpr uint32_t kOwnWorker = UINT32_MAX;
 
-  // All outlive it. `marks`: charges go to a store, and so there is a mark; it begins at `mark`.
-  JournalKeeper(net::Machine& machine, net::PostOffice<Letter>& post, uint32_t workers,
-                Journal& journal, bool marks, engine::JournalPosition mark);
+  // All outlive it.
+  JournalKeeper(net::Machine& machine, net::PostOffice<Letter>& post, Journal& journal,
+                const JournalKeeping& keeping);
 
   // On the journal's thread: until stop() was called and no mail is left.
   void run();
@@ -56,6 +71,8 @@ class JournalKeeper {
 
  private:
   void commit_all();
+  void make_room(uint64_t bytes);
+  void drop_oldest_segment();
   void read(JournalRead& letter);
   void take_needs(uint32_t worker, const JournalCommit& letter);
   bool mark_moved() const;
@@ -69,9 +86,8 @@ class JournalKeeper {
 
   net::Machine& machine_;
   net::PostOffice<Letter>& post_;
-  const uint32_t desk_;
   Journal& journal_;
-  const bool marks_;
+  const JournalKeeping keeping_;
   net::EventDoorbell doorbell_;
   std::atomic<bool> stopping_{false};
   JournalFigures figures_;

@@ -217,6 +217,10 @@ Journal::Impl::Done Journal::Impl::begin_in(std::unique_ptr<net::File> file, con
   return {};
 }
 
+bool Journal::Impl::has_room(uint64_t more) const {
+  return bytes() + kSegmentHeaderBytes + more <= settings_.bytes_max;
+}
+
 uint64_t Journal::Impl::bytes() const {
   uint64_t sum = spare_.size;
   for (const Segment& segment : segments_) sum += segment.size;

@@ -25,6 +25,7 @@ namespace toll::daemon {
 
 class Session;
 struct CostRequest;
+struct LogRequest;
 struct Together;
 
 enum class LetterKind : uint8_t {
@@ -37,6 +38,10 @@ enum class LetterKind : uint8_t {
   kCost,           // about an account (daemon/cost_letters.h)
   kJournalCommit,  // to the journal: to be made durable
   kJournalRead,    // to the journal: to be read back
+  kLogBatch,       // log records, to worker 0 (daemon/log_letters.h)
+  kLogRequest,     // of a consumer of log records, to worker 0
+  kSpill,          // log records, to the spill
+  kSpillRead,      // ... to be read back
   kConnection      // a new connection for the worker it is sent to
 };
 
@@ -57,8 +62,13 @@ enum class Form : uint8_t {
   kDone,       // OK
   kThrottle,   // CL.THROTTLE's five integers
   kCost,       // what daemon/cost_requests.cc says
+  kPushed,     // LOG PUSH: OK source, or why not
+  kLogs,       // what daemon/log_requests.cc says
   kControl     // OK or an error, from the control thread
 };
+
+// What became of a log record.
+enum class LogFate : uint8_t { kRedis, kSpill, kLocal, kTooMany, kNoDisk };
 
 // An id too long for its Ask.
 struct LongId {
@@ -71,13 +81,14 @@ struct LongId {
 struct alignas(net::kCacheLineBytes) Ask : Letter {
   Ask() : Letter(LetterKind::kAsk) {}
 
-  static constexpr size_t kShortIdMax = 44;
+  static constexpr size_t kShortIdMax = 36;
 
   Framing framing = Framing::kLine;
   Form form = Form::kDecision;
   uint8_t position = 0;  // kTogether: of the limit described
   bool by_store = false;
   engine::Source source = engine::Source::kLocal;  // who decided
+  LogFate fate = LogFate::kLocal;                  // kPushed
   engine::Operation operation;                     // kListHead: `units` is the number of rows
   bool ready = false;
   Session* session = nullptr;
@@ -89,6 +100,7 @@ struct alignas(net::kCacheLineBytes) Ask : Letter {
   std::string_view id;          // in short_id or long_id
   LongId* long_id = nullptr;    // of the asking worker's pool
   CostRequest* cost = nullptr;  // kCost: of the asking worker's pool
+  LogRequest* log = nullptr;    // kLogs: likewise
   uint32_t from = 0;            // the asking worker; the owner's note
   std::array<char, kShortIdMax> short_id;
 };
@@ -136,6 +148,25 @@ struct Connection : Letter {
 
   int fd = -1;
   Connection* next = nullptr;
+};
+
+// Letters that wait, first in, first out.
+template <class T>
+struct LetterList {
+  T* first = nullptr;
+  T* last = nullptr;
+
+  bool empty() const { return first == nullptr; }
+  void push(T& item) {
+    item.next = nullptr;
+    (first == nullptr ? first : last->next) = &item;
+    last = &item;
+  }
+  T* pop() {
+    T* item = first;
+    if (item != nullptr) first = item->next;
+    return item;
+  }
 };
 
 // Letters of one kind for one worker: grown in slabs up to a bound, then reused for ever.

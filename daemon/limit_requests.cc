@@ -244,7 +244,7 @@ void Session::ask_throttle(Framing framing, Request words) {
   send(ask, Verb::kThrottle, nullptr, words[1]);
 }
 
-void Session::write(const Ask& ask, ReplyWriter& reply) {
+void Session::write(Ask& ask, ReplyWriter& reply) {
   using engine::Outcome;
   WorkerCounters& counters = worker_.counters();
   const engine::Operation& operation = ask.operation;
@@ -290,6 +290,10 @@ void Session::write(const Ask& ask, ReplyWriter& reply) {
       return reply.ok();
     case Form::kControl:
       return write_control_result(reply);
+    case Form::kPushed:
+      return write_pushed(ask, reply);
+    case Form::kLogs:
+      return write_log(ask, reply);
     case Form::kCost:
       return;
   }

@@ -27,6 +27,12 @@ inline constexpr size_t kTogethersPerWorkerMax = 1024;
 inline constexpr size_t kCostsPerWorkerMax = size_t{1} << 14;
 inline constexpr int64_t kCostDeadlineNs = 50'000'000;
 
+// Requests of one worker's consumers of log records under way, those who wait included.
+inline constexpr size_t kLogRequestsPerWorkerMax = 4096;
+
+// How deep a log record's objects and arrays may be nested.
+inline constexpr size_t kJsonDepthMax = 64;
+
 // Operations handed to a shard in one go.
 inline constexpr size_t kBatchMax = 64;
 

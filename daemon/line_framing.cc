@@ -14,6 +14,12 @@ bool is_blank(char byte) {
   return byte == ' ' || byte == '\t';
 }
 
+template <typename Char>
+Char* past_blanks(Char* at, const char* end) {
+  while (at != end && is_blank(*at)) ++at;
+  return at;
+}
+
 uint64_t load_8(const char* at) {
   uint64_t bytes = 0;
   std::memcpy(&bytes, at, sizeof(bytes));
@@ -40,6 +46,32 @@ char* word_end(char* at, const char* end, const char* readable) {
   }
   while (at != end && !is_blank(*at)) ++at;
   return at;
+}
+
+// Whether [at, end) begins with `word`, in any case, and the word ends there. `word` is lower case.
+bool begins_with_word(const char* at, const char* end, std::string_view word) {
+  if (static_cast<size_t>(end - at) < word.size()) return false;
+  for (const char letter : word) {
+    if ((*at++ | 0x20) != letter) return false;
+  }
+  return at == end || is_blank(*at);
+}
+
+// Splits the line [at, end) if it is a LOG PUSH with a record. Not inlined: what other requests
+// pass through stays as small as it was.
+[[gnu::noinline]] bool split_log_push(const char* at, const char* end, Words& words) {
+  constexpr std::string_view kLog = "log";
+  constexpr std::string_view kPush = "push";
+  if (!begins_with_word(at, end, kLog)) return false;
+  const char* const push = past_blanks(at + kLog.size(), end);
+  if (!begins_with_word(push, end, kPush)) return false;
+  const char* const blank = push + kPush.size();
+  if (end - blank <= 1) return false;
+  words.word[0] = {at, kLog.size()};
+  words.word[1] = {push, kPush.size()};
+  words.word[2] = {blank + 1, end};
+  words.count = 3;
+  return true;
 }
 
 int hex_value(char digit) {
@@ -118,11 +150,15 @@ Frame outcome(Frame::Kind kind, size_t consumed, std::string_view message = {}) 
 }
 
 // Splits the line [at, end), its line end left out; bytes up to `readable` may be looked at.
+// REQUIRES: as word_end().
 Frame split(char* at, const char* end, const char* readable, size_t consumed, Words& words) {
+  at = past_blanks(at, end);
+  // One byte to look at, so that other requests pay nothing for this one.
+  if ((*at | 0x20) == 'l' && split_log_push(at, end, words)) [[unlikely]] {
+    return outcome(Frame::Kind::kRequest, consumed);
+  }
   size_t count = 0;
-  for (;;) {
-    while (at != end && is_blank(*at)) ++at;
-    if (at == end) break;
+  for (; at != end; at = past_blanks(at, end)) {
     if (count == kWordsMax) {
       return outcome(Frame::Kind::kMalformed, consumed, "too many words");
     }

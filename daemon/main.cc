@@ -24,6 +24,7 @@
 #include "config/load.h"
 #include "daemon/control.h"
 #include "daemon/host.h"
+#include "daemon/log_spill.h"
 #include "daemon/logger.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
@@ -122,26 +123,53 @@ int fail(const std::string& reason) {
   return EXIT_FAILURE;
 }
 
+// A directory of ours in the state directory.
+struct StateDirectory {
+  net::PathLock lock;  // held while the process lives
+  std::unique_ptr<net::FileSystem> files;
+};
+
+std::expected<StateDirectory, std::string> open_state(const config::Settings& settings,
+                                                      std::string_view name,
+                                                      std::string_view setting) {
+  const std::string directory = fmt::format("{}/{}", settings.server.state_dir, name);
+  auto files = net::open_directory(directory);
+  if (!files) {
+    return std::unexpected(fmt::format(
+        "{}; set server.state_dir to a directory that this user may write, or {} = false",
+        files.error().text, setting));
+  }
+  auto lock = net::PathLock::take(directory + "/owner", "server.state_dir");
+  if (!lock) return std::unexpected(std::move(lock.error()));
+  return StateDirectory{std::move(*lock), std::move(*files)};
+}
+
 struct CostsAtStart {
-  net::PathLock lock;  // of the state directory, held while the process lives
+  net::PathLock lock;
   std::unique_ptr<Treasury> treasury;
 };
 
 std::expected<CostsAtStart, std::string> open_costs(Process& process,
                                                     const config::Settings& settings) {
-  const std::string directory = settings.server.state_dir + "/journal";
-  auto files = net::open_directory(directory);
-  if (!files) {
-    return std::unexpected(fmt::format(
-        "{}; set server.state_dir to a directory that this user may write, or costs.enabled = "
-        "false",
-        files.error().text));
-  }
-  auto lock = net::PathLock::take(directory + "/owner", "server.state_dir");
-  if (!lock) return std::unexpected(std::move(lock.error()));
-  auto treasury = Treasury::open(process, settings.costs, std::move(*files), machine_id());
+  auto state = open_state(settings, "journal", "costs.enabled");
+  if (!state) return std::unexpected(std::move(state.error()));
+  auto treasury = Treasury::open(process, settings.costs, std::move(state->files), machine_id());
   if (!treasury) return std::unexpected(std::move(treasury.error()));
-  return CostsAtStart{std::move(*lock), std::move(*treasury)};
+  return CostsAtStart{std::move(state->lock), std::move(*treasury)};
+}
+
+struct LogsAtStart {
+  net::PathLock lock;
+  std::unique_ptr<LogSpill> spill;
+};
+
+std::expected<LogsAtStart, std::string> open_logs(Process& process,
+                                                  const config::Settings& settings) {
+  auto state = open_state(settings, "spill", "logs.enabled");
+  if (!state) return std::unexpected(std::move(state.error()));
+  auto spill = LogSpill::open(process, std::move(state->files), machine_id());
+  if (!spill) return std::unexpected(std::move(spill.error()));
+  return LogsAtStart{std::move(state->lock), std::move(*spill)};
 }
 
 int serve(const config::Sources& sources, config::Loaded loaded) {
@@ -187,6 +215,14 @@ int serve(const config::Sources& sources, config::Loaded loaded) {
     costs = std::move(*open);
     process.treasury = costs.treasury.get();
     costs.treasury->start();
+  }
+  LogsAtStart logs;
+  if (loaded.settings.logs.enabled) {
+    auto open = open_logs(process, loaded.settings);
+    if (!open) return fail(open.error());
+    logs = std::move(*open);
+    process.spill = logs.spill.get();
+    logs.spill->start();
   }
   {
     Crew crew;

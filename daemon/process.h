@@ -25,6 +25,7 @@ namespace toll::daemon {
 
 class Control;
 class StoreDirectory;
+class LogSpill;
 class Treasury;
 class Worker;
 
@@ -34,10 +35,11 @@ struct Process {
       : machine(own_machine),
         server(loaded.server),
         redis(loaded.redis),
+        logs(loaded.logs),
         workers_count(worker_count),
         hasher({machine.random_bits(), machine.random_bits()}),
         clock(machine),
-        post(worker_count + 1, kAsksPerRouteMax),
+        post(worker_count + 2, kAsksPerRouteMax),
         breakers(worker_count) {
     for (uint32_t i = 0; i < worker_count; ++i) {
       counters.push_back(std::make_unique<WorkerCounters>());
@@ -47,17 +49,19 @@ struct Process {
   net::Machine& machine;
   const config::ServerSettings server;  // as at start: what of it may change needs a restart
   const config::RedisSettings redis;    // likewise
+  const config::LogsSettings logs;      // likewise
   const uint32_t workers_count;
   std::optional<gid_t> admin_group;  // set before the first worker starts
   const engine::KeyHasher hasher;
   net::Clock clock;              // adjusted by worker 0
-  net::PostOffice<Letter> post;  // the last desk is the journal's
+  net::PostOffice<Letter> post;  // the last desks are the journal's and the spill's
   BreakerBoard breakers;
   std::vector<std::unique_ptr<WorkerCounters>> counters;  // each written by its worker
   std::vector<Worker*> workers;                           // complete before the first turn
   Control* control = nullptr;
   StoreDirectory* directory = nullptr;  // null: without Redis
   Treasury* treasury = nullptr;         // null: costs are switched off
+  LogSpill* spill = nullptr;            // null: log records are switched off
   net::RedisAddress redis_address;      // at start; no endpoint if its name is still to be resolved
   std::string node;               // this daemon's name among the fleet: StoreNews::kSenderBytes
   std::atomic<int64_t> hosts{1};  // alive, this one included; frozen while Redis is away

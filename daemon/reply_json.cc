@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "config/text.h"
 #include "daemon/numbers.h"
 #include "daemon/reply_writer.h"
 
@@ -17,28 +18,6 @@ namespace {
 // What a decision says, in its order.
 constexpr std::array<std::string_view, 5> kDecisionFields = {"limit", "remaining", "retry_ms",
                                                              "reset_ms", "source"};
-
-bool is_continuation(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
-}
-
-// How many bytes the well-formed UTF-8 sequence at the front of `text` takes (RFC 3629: shortest
-// form, no surrogates, up to U+10FFFF); 0 if there is none. REQUIRES: text is not empty.
-size_t utf8_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (text.size() < length) return 0;
-  for (size_t at = 1; at < length; ++at) {
-    if (!is_continuation(text[at])) return 0;
-  }
-  const auto second = static_cast<unsigned char>(text[1]);
-  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
-  const bool surrogate = lead == 0xed && second >= 0xa0;
-  const bool too_large = lead == 0xf4 && second >= 0x90;
-  return overlong || surrogate || too_large ? 0 : length;
-}
 
 void append_value(const Word& word, std::string& out) {
   int64_t number = 0;
@@ -120,7 +99,7 @@ void append_rows(const std::vector<std::string_view>& rows, std::string& out) {
 std::string json_string(std::string_view text) {
   std::string out = "\"";
   while (!text.empty()) {
-    const size_t length = utf8_length(text);
+    const size_t length = config::utf8_length(text);
     const char byte = text.front();
     if (length == 0) {
       out += "\\ufffd";

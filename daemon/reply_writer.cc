@@ -37,6 +37,17 @@ bool needs_quotes(std::string_view text) {
          });
 }
 
+// The parts of `text` between two `separator`s, in order; the last is told so.
+template <typename Take>
+void for_each_part(std::string_view text, char separator, Take take) {
+  for (;;) {
+    const size_t end = text.find(separator);
+    take(text.substr(0, end), end == text.npos);
+    if (end == text.npos) return;
+    text.remove_prefix(end + 1);
+  }
+}
+
 char* put_hex_escape(char* at, char byte) {
   const auto value = static_cast<unsigned char>(byte);
   at = put(at, "\\x");
@@ -304,14 +315,15 @@ void ReplyWriter::append_bulk(std::string_view text) {
   out_.append("\r\n");
 }
 
+// Each kind of line break by itself: a search for either goes byte by byte, and values are long.
 void ReplyWriter::append_one_line(std::string_view text) {
-  for (;;) {
-    const size_t line_break = text.find_first_of("\r\n");
-    out_.append(text.substr(0, line_break));
-    if (line_break == std::string_view::npos) return;
-    out_.append(" ");
-    text.remove_prefix(line_break + 1);
-  }
+  for_each_part(text, '\n', [this](std::string_view line, bool is_last_line) {
+    for_each_part(line, '\r', [this](std::string_view part, bool is_last) {
+      out_.append(part);
+      if (!is_last) out_.append(" ");
+    });
+    if (!is_last_line) out_.append(" ");
+  });
 }
 
 void ReplyWriter::append_line_end() {

@@ -61,7 +61,8 @@ class ReplyWriter {
   void hello(std::string_view version);
 
   void list(size_t rows);  // then `rows` rows
-  // One value, to the end of the line; RESP a bulk string.
+  // One value of any bytes and length, to the end of the line; RESP a bulk string, verbatim. A JSON
+  // record means the same in both: raw line breaks stand between its tokens only.
   void row(std::string_view field);
   // Several; a field is quoted in line framing if it has to be. REQUIRES: not empty.
   void row(std::initializer_list<std::string_view> fields);

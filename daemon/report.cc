@@ -4,18 +4,27 @@
 #include <cstdint>
 #include <fmt/format.h>
 
+#include "daemon/log_spill.h"
 #include "daemon/treasury.h"
 #include "daemon/version.h"
 #include "engine/breaker.h"
 
 namespace toll::daemon {
-namespace {
 
 uint64_t sum(const Process& process, Counter WorkerCounters::* counter) {
   uint64_t total = 0;
   for (const auto& counters : process.counters) total += ((*counters).*counter).get();
   return total;
 }
+
+uint64_t logs_dropped(const Process& process) {
+  const uint64_t dropped = sum(process, &WorkerCounters::logs_dropped);
+  if (process.spill == nullptr) return dropped;
+  const uint64_t on_disk = process.spill->figures().dropped.load();
+  return dropped + on_disk - std::min(on_disk, sum(process, &WorkerCounters::logs_rescued));
+}
+
+namespace {
 
 uint64_t clients(const Process& process) {
   // Closed first: a connection that closes between the two readings is counted, never a negative
@@ -66,6 +75,18 @@ std::string_view costs_health(const Process& process) {
   return process.treasury->journal().state.load() == JournalState::kReady ? "ready" : "refused";
 }
 
+// "spilling": records go to the disk, because Redis is away or older ones wait there.
+std::string_view logs_health(const Process& process) {
+  if (process.spill == nullptr) return "off";
+  if (process.spill->figures().state.load() != JournalState::kReady) return "refused";
+  const uint64_t in = process.spill->records_at_start() +
+                      sum(process, &WorkerCounters::logs_spilled) +
+                      sum(process, &WorkerCounters::logs_rescued);
+  const uint64_t out =
+      sum(process, &WorkerCounters::logs_drained) + process.spill->figures().dropped.load();
+  return process.redis.enabled && in > out ? "spilling" : "ready";
+}
+
 bool costs_down(const Process& process) {
   return process.treasury != nullptr && costs_health(process) != "ready";
 }
@@ -86,6 +107,7 @@ std::vector<std::string> health_fields(const Process& process, const engine::Pol
       fmt::format("breaker={}", process.redis.enabled ? to_string(store.breaker) : "none"),
       fmt::format("journal={}", journal_health(process)),
       fmt::format("costs={}", costs_health(process)),
+      fmt::format("logs={}", logs_health(process)),
       fmt::format("backend={}", net::to_string(process.machine.backend())),
       fmt::format("workers={}", process.workers_count),
       fmt::format("clients={}", clients(process)),
@@ -95,7 +117,7 @@ std::vector<std::string> health_fields(const Process& process, const engine::Pol
   };
 }
 
-std::vector<std::pair<std::string, std::string>> statistics(const Process& process) {
+NamedValues statistics(const Process& process) {
   using Field = Counter WorkerCounters::*;
   static constexpr std::pair<const char*, Field> kSums[] = {
       {"connections", &WorkerCounters::connections_opened},
@@ -130,11 +152,20 @@ std::vector<std::pair<std::string, std::string>> statistics(const Process& proce
       {"costs_errors", &WorkerCounters::costs_errors},
       {"costs_lost", &WorkerCounters::costs_lost},
       {"costs_by_ledger", &WorkerCounters::costs_by_ledger},
+      {"logs_pushed", &WorkerCounters::logs_pushed},
+      {"logs_refused", &WorkerCounters::logs_refused},
+      {"logs_popped", &WorkerCounters::logs_popped},
+      {"logs_returned", &WorkerCounters::logs_returned},
+      {"logs_spilled", &WorkerCounters::logs_spilled},
+      {"logs_drained", &WorkerCounters::logs_drained},
+      {"logs_calls", &WorkerCounters::logs_calls},
+      {"logs_errors", &WorkerCounters::logs_errors},
+      {"logs_lost", &WorkerCounters::logs_lost},
       {"turns", &WorkerCounters::turns},
       {"receives_starved", &WorkerCounters::starved},
       {"completion_overflows", &WorkerCounters::overflows},
   };
-  std::vector<std::pair<std::string, std::string>> rows = {
+  NamedValues rows = {
       {"version", std::string(kVersion)},
       {"uptime_s", std::to_string(uptime_s(process))},
       {"workers", std::to_string(process.workers_count)},
@@ -157,7 +188,25 @@ std::vector<std::pair<std::string, std::string>> statistics(const Process& proce
     rows.emplace_back("journal_frames", std::to_string(journal.frames.load()));
     rows.emplace_back("journal_failures", std::to_string(journal.failures.load()));
   }
+  if (process.spill != nullptr) {
+    rows.emplace_back("logs_dropped", std::to_string(logs_dropped(process)));
+    rows.emplace_back("spill_bytes", std::to_string(process.spill->figures().bytes.load()));
+  }
   return rows;
+}
+
+NamedValues log_statistics(const Process& process, uint64_t size, int64_t oldest_ms) {
+  const auto of = [&](Counter WorkerCounters::* counter) {
+    return std::to_string(sum(process, counter));
+  };
+  return {{"size", std::to_string(size)},
+          {"max", std::to_string(process.logs.max)},
+          {"pushed", of(&WorkerCounters::logs_pushed)},
+          {"popped", of(&WorkerCounters::logs_popped)},
+          {"returned", of(&WorkerCounters::logs_returned)},
+          {"dropped", std::to_string(logs_dropped(process))},
+          {"spilled", of(&WorkerCounters::logs_spilled)},
+          {"oldest_ms", std::to_string(oldest_ms)}};
 }
 
 std::vector<std::array<std::string, 5>> policy_rows(const engine::PolicyTable& table) {

@@ -15,7 +15,15 @@ namespace toll::daemon {
 // "ready", then name=value.
 std::vector<std::string> health_fields(const Process& process, const engine::PolicyTable& table);
 
-std::vector<std::pair<std::string, std::string>> statistics(const Process& process);
+using NamedValues = std::vector<std::pair<std::string, std::string>>;
+NamedValues statistics(const Process& process);
+// LOG STATS. `size` and `oldest_ms` are the queue's; -1: not known.
+NamedValues log_statistics(const Process& process, uint64_t size, int64_t oldest_ms);
+
+// Of all workers together.
+uint64_t sum(const Process& process, Counter WorkerCounters::* counter);
+// Log records that are gone because the queue or the disk was full, or were cleared away.
+uint64_t logs_dropped(const Process& process);
 
 // name algorithm limits mode on_outage, for each policy in force.
 std::vector<std::array<std::string, 5>> policy_rows(const engine::PolicyTable& table);

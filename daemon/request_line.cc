@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cassert>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <iterator>
+#include <strings.h>
 
 namespace toll::daemon {
 namespace {
@@ -34,10 +36,29 @@ void append_quoted(std::string_view word, std::string& out) {
   out += '"';
 }
 
+bool same_in_any_case(std::string_view word, std::string_view other) {
+  return word.size() == other.size() && strncasecmp(word.data(), other.data(), word.size()) == 0;
+}
+
+bool is_log_push(std::span<const std::string> words) {
+  return words.size() > 2 && same_in_any_case(words[0], "LOG") &&
+         same_in_any_case(words[1], "PUSH");
+}
+
+std::expected<std::string, std::string> log_push(std::span<const std::string> words) {
+  const std::string request = fmt::format("{}", fmt::join(words, " "));
+  if (request.find('\n') != std::string::npos) {
+    return std::unexpected("LOG PUSH: a record cannot hold a line break here, only blanks");
+  }
+  // One \r before the line's end is taken for a part of that.
+  return request + (request.ends_with('\r') ? "\r\n" : "\n");
+}
+
 }  // namespace
 
-std::string request_of_words(std::span<const std::string> words) {
+std::expected<std::string, std::string> request_of_words(std::span<const std::string> words) {
   assert(!words.empty());
+  if (is_log_push(words)) return log_push(words);
   std::string request;
   for (const std::string& word : words) {
     if (!request.empty()) request += ' ';

@@ -79,7 +79,8 @@ size_t Session::consume(std::span<char> bytes) {
 
 void Session::on_end(net::IoStatus status) {
   ended_ = true;
-  if (status != net::IoStatus::kEnd) {
+  // Who only sends no more still reads; who has closed is not waited for.
+  if (status != net::IoStatus::kEnd || worker_.loop().hung_up(stream_.fd())) {
     closing_ = true;
     stream_.abort();
   }
@@ -94,6 +95,9 @@ void Session::on_closed() {
   closing_ = true;
   closed_ = true;
   input_.clear();
+  for (const Ask* ask = first_; ask != nullptr; ask = ask->next) {
+    if (ask->log != nullptr) ask->log->abandoned.store(true, std::memory_order_relaxed);
+  }
   worker_.touch(*this);
 }
 
@@ -225,7 +229,7 @@ bool Session::settle() {
     close_when_done();
     stream_.flush();
   }
-  return closed_ && in_flight_ == 0;
+  return closed_ && in_flight_ == 0 && records_owed_ == 0;
 }
 
 void Session::close() {

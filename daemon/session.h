@@ -50,6 +50,12 @@ class Session final : public net::StreamHandler {
 
   void abort() { stream_.abort(); }
 
+  // Replies with log records are looked after until the kernel has them or the session is over; it
+  // stays until then.
+  void owes_records(int32_t change) { records_owed_ += change; }
+  bool all_sent() const { return !closed_ && stream_.unsent_bytes() == 0; }
+  bool over() const { return closed_; }
+
   // The worker's: its place in the list of sessions, and whether it is on the list of the touched.
   size_t slot = 0;
   bool touched = false;
@@ -118,6 +124,12 @@ class Session final : public net::StreamHandler {
   bool read_cost(Framing framing, Request words, CostWords& parsed);
   void write_cost(const CostRequest& request, ReplyWriter& reply);
 
+  // Log records (daemon/log_requests.cc).
+  void ask_log(Framing framing, Request words);
+  void push_log(Framing framing, std::string_view record);
+  void write_pushed(const Ask& ask, ReplyWriter& reply);
+  void write_log(Ask& ask, ReplyWriter& reply);
+
   // Answered here (daemon/admin_requests.cc, daemon/handshake.cc). REQUIRES: replies_written().
   bool answer_administration(const CommandInfo& info, ReplyWriter& reply, Request words);
   void answer_handshake(const CommandInfo& info, ReplyWriter& reply, Request words,
@@ -130,7 +142,7 @@ class Session final : public net::StreamHandler {
 
   void let_pass();
   void write_replies();
-  void write(const Ask& ask, ReplyWriter& reply);
+  void write(Ask& ask, ReplyWriter& reply);
   void write_control_result(ReplyWriter& reply);
   bool is_admin();
 
@@ -140,6 +152,7 @@ class Session final : public net::StreamHandler {
   Ask* first_ = nullptr;  // the queue of replies, oldest first
   Ask* last_ = nullptr;
   uint32_t in_flight_ = 0;
+  int32_t records_owed_ = 0;
   size_t scanned_ = 0;
   Deferred deferred_;
   std::string client_name_;     // CLIENT SETNAME

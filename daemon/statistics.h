@@ -61,6 +61,18 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter costs_by_ledger;  // questions answered without Redis
   Counter costs_fenced;     // 1: another daemon has our name
   Counter costs_unsafe;     // 1: Redis evicts any key
+  // Log records.
+  Counter logs_pushed;    // acknowledged
+  Counter logs_refused;   // neither Redis nor the disk took them
+  Counter logs_popped;    // given out
+  Counter logs_returned;  // ... and not delivered: they are in the queue again
+  Counter logs_dropped;   // the oldest, where the queue was full
+  Counter logs_spilled;   // to the disk
+  Counter logs_drained;   // from there to Redis
+  Counter logs_rescued;   // ... though the disk had counted them as dropped
+  Counter logs_calls;
+  Counter logs_errors;
+  Counter logs_lost;  // calls without a reply
   // Copied from the shard and the loop once a turn.
   Counter keys;
   Counter key_bytes;

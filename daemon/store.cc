@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/costs.h"
+#include "daemon/log_home.h"
 #include "daemon/outage.h"
 #include "daemon/speaker.h"
 #include "daemon/store_directory.h"
@@ -405,6 +406,7 @@ void Store::on_lane_ready(StoreLane& lane) {
   breaker_.invite(now());
   if (&lane != lanes_.front().get()) return;
   if (Costs* costs = worker_.costs()) costs->link_ready();
+  if (LogHome* logs = worker_.log_home()) logs->link_ready();
   worker_.process().counters[worker_.index()]->store_ready.set(1);
   if (worker_.index() != 0) return;
   spdlog::info("redis is there: {} (version {}.{})", settings_.url, server.major, server.minor);
@@ -421,6 +423,7 @@ void Store::on_lane_away(StoreLane& lane, std::string_view reason, bool refused)
   worker_.process().directory->troubled();
   if (&lane != lanes_.front().get()) return;
   if (Costs* costs = worker_.costs()) costs->link_away();
+  if (LogHome* logs = worker_.log_home()) logs->link_away();
   const bool was_ready = counters().store_ready.get() != 0;
   counters().store_ready.set(0);
   if (worker_.index() != 0) return;

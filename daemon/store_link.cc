@@ -17,6 +17,8 @@ std::span<const net::RedisScript> store_scripts() {
     all[kNodesScript] = loadable(lua::kNodes);
     all[kCostsScript] = loadable(lua::kCosts);
     all[kEpochScript] = loadable(lua::kEpoch);
+    all[kLogTrimScript] = loadable(lua::kLogtrim);
+    all[kLogReturnScript] = loadable(lua::kLogreturn);
     return all;
   }();
   return kScripts;

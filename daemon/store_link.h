@@ -18,6 +18,8 @@ enum StoreScript : uint8_t {
   kNodesScript,
   kCostsScript,
   kEpochScript,
+  kLogTrimScript,
+  kLogReturnScript,
   kStoreScripts
 };
 

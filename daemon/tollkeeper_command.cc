@@ -84,7 +84,9 @@ std::expected<Options, int> parse_options(int argc, char** argv) {
 }
 
 ExitStatus run_one(ClientConnection& connection, const Options& options, ReplyPrinter& printer) {
-  const auto reply = connection.ask(request_of_words(options.words));
+  const auto request = request_of_words(options.words);
+  if (!request) return fail(ExitStatus::kError, request.error());
+  const auto reply = connection.ask(*request);
   if (!reply) return fail(ExitStatus::kNoDaemon, reply.error());
   printer.print(*reply);
   return printer.worst();

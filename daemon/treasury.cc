@@ -124,8 +124,11 @@ std::expected<std::unique_ptr<Treasury>, std::string> Treasury::open(
     return std::unexpected(std::move(recovered.error()));
   }
   treasury->keeper_ = std::make_unique<JournalKeeper>(
-      process.machine, process.post, process.workers_count, *treasury->journal_,
-      treasury->with_store_, treasury->journal_->oldest());
+      process.machine, process.post, *treasury->journal_,
+      JournalKeeping{.desk = treasury->desk(),
+                     .readers = process.workers_count,
+                     .marks = treasury->with_store_,
+                     .mark = treasury->journal_->oldest()});
   return treasury;
 }
 
@@ -215,6 +218,8 @@ void Treasury::take(CostBook& book, const engine::KeyHash& key, const JournalRec
       return;
     case RecordKind::kKey:
     case RecordKind::kApplied:
+    case RecordKind::kLogs:
+    case RecordKind::kLog:
       return;
   }
 }

@@ -9,6 +9,10 @@
 #include "daemon/acceptor.h"
 #include "daemon/costs.h"
 #include "daemon/fleet.h"
+#include "daemon/json_check.h"
+#include "daemon/log_home.h"
+#include "daemon/log_spill.h"
+#include "daemon/logs.h"
 #include "daemon/session.h"
 #include "daemon/store.h"
 #include "daemon/treasury.h"
@@ -51,6 +55,12 @@ std::expected<void, std::string> Worker::open(std::shared_ptr<const engine::Poli
     costs_ = std::make_unique<Costs>(*this, *process_.treasury,
                                      store_ == nullptr ? nullptr : &store_->first_link());
   }
+  if (process_.spill != nullptr) {
+    net::RedisLink* const link = store_ == nullptr ? nullptr : &store_->first_link();
+    logs_ = std::make_unique<Logs>(*this, *process_.spill, link);
+    if (index_ == 0) log_home_ = std::make_unique<LogHome>(*this, *process_.spill, link);
+    json_ = std::make_unique<JsonChecker>(static_cast<size_t>(process_.logs.record_bytes_max));
+  }
   adopt(std::move(table));
   ticket_salt_ = process_.machine.random_bits();
   next_tick_ns_ = process_.machine.monotonic_ns() + kTickNs;
@@ -91,6 +101,8 @@ std::optional<int64_t> Worker::turn() {
     decide_batch();  // what the store could not answer
   }
   if (costs_ != nullptr) costs_->pump();
+  if (logs_ != nullptr) logs_->pump();
+  if (log_home_ != nullptr) log_home_->pump();
   settle_sessions();
   if (process_.machine.monotonic_ns() >= next_tick_ns_) tick();
   publish_counters();
@@ -156,6 +168,8 @@ int64_t Worker::sleep_ns() const {
   if (store_ != nullptr) due_ns = std::min(due_ns, store_->next_due_ns());
   if (fleet_ != nullptr) due_ns = std::min(due_ns, fleet_->next_due_ns());
   if (costs_ != nullptr) due_ns = std::min(due_ns, costs_->next_due_ns());
+  if (logs_ != nullptr) due_ns = std::min(due_ns, logs_->next_due_ns());
+  if (log_home_ != nullptr) due_ns = std::min(due_ns, log_home_->next_due_ns());
   if (due_ns == INT64_MAX) return kForeverNs;
   return std::max<int64_t>(due_ns - process_.machine.monotonic_ns(), 0);
 }
@@ -187,6 +201,10 @@ void Worker::share_with(uint32_t hosts) {
 void Worker::set_redis(const net::RedisAddress& address, const std::string& password) {
   store_->set_address(address);
   store_->set_password(password);
+  if (log_home_ != nullptr) {
+    log_home_->set_address(address);
+    log_home_->set_password(password);
+  }
   if (fleet_ == nullptr) return;
   fleet_->set_address(address);
   fleet_->set_password(password);
@@ -216,6 +234,7 @@ Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
   ask->ready = false;
   ask->by_store = false;
   ask->cost = nullptr;
+  ask->log = nullptr;
   ask->source = engine::Source::kLocal;
   return ask;
 }
@@ -223,6 +242,7 @@ Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
 void Worker::release(Ask* ask) {
   if (ask->by_store && ask->long_id != nullptr) long_ids_.give(ask->long_id);
   if (ask->cost != nullptr) costs_pool_.give(ask->cost);
+  if (ask->log != nullptr) release(*ask->log);
   asks_.give(ask);
 }
 

@@ -25,6 +25,7 @@
 #include "daemon/framing.h"
 #include "daemon/input_buffer.h"
 #include "daemon/letter.h"
+#include "daemon/log_letters.h"
 #include "daemon/process.h"
 #include "engine/shard.h"
 #include "net/loop.h"
@@ -36,6 +37,9 @@ namespace toll::daemon {
 class Acceptor;
 class Costs;
 class Fleet;
+class JsonChecker;
+class LogHome;
+class Logs;
 class Session;
 class Store;
 
@@ -99,6 +103,9 @@ class Worker {
   // REQUIRES: has_cost().
   CostRequest* new_cost(Ask* ask);
   bool has_cost() const { return costs_pool_.room() > 0; }
+  // REQUIRES: has_log_request().
+  LogRequest* new_log_request(Ask* ask);
+  bool has_log_request() const { return log_requests_.room() > 0; }
   // A number for a ticket that no other has, on this host or another.
   uint64_t new_ticket();
 
@@ -106,20 +113,27 @@ class Worker {
   void ask(Ask* ask);
   void ask(Together* together);
   void ask(CostRequest* request);
+  void ask(LogRequest* request);
   // The same for policies whose keys are in the store, by way of the owner of the first key.
   void ask_store(Together* together, int64_t deadline_us);
   // Decides what has collected for this worker's own shard.
   void decide_batch();
 
   // For the store.
-  engine::TimeUs now();                    // read once a turn
-  int64_t turn_ns();                       // the same of the monotonic clock
-  Store* store() { return store_.get(); }  // null: without Redis
-  Costs* costs() { return costs_.get(); }  // null: they are switched off
+  engine::TimeUs now();                            // read once a turn
+  int64_t turn_ns();                               // the same of the monotonic clock
+  Store* store() { return store_.get(); }          // null: without Redis
+  Costs* costs() { return costs_.get(); }          // null: they are switched off
+  Logs* logs() { return logs_.get(); }             // likewise
+  LogHome* log_home() { return log_home_.get(); }  // worker 0's, likewise
+  JsonChecker& json() { return *json_; }           // REQUIRES: logs()
   void answer(Ask& ask);
   void answer(Together& together);
   void answer(CostRequest& request);
+  void answer(LogRequest& request);
   void send_to_journal(Letter& letter);
+  void send_to_spill(Letter& letter);
+  void send_to_home(LogBatch& batch);
   void decide_here(Ask& ask);  // in the store's place; its answer goes to who asked
   void decide_for_store(std::span<engine::Operation> notes);
 
@@ -135,6 +149,7 @@ class Worker {
  private:
   void begin_to_part();
   bool parted();
+  void release(LogRequest& request);
   void collect(Ask& ask, uint32_t from);
   std::optional<int64_t> prepare_to_sleep();
   void run_loop(int64_t timeout_ns);
@@ -142,6 +157,7 @@ class Worker {
   void run_tasks();
   void serve(uint32_t from, Letter* letter);
   void answered(Letter* letter);
+  void log_answered(LogRequest& request);
   void decide_part(Part& part);
   void send_part(Part& part);
   void part_answered(Part& part);
@@ -167,6 +183,9 @@ class Worker {
   std::unique_ptr<Acceptor> acceptor_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Costs> costs_;
+  std::unique_ptr<Logs> logs_;
+  std::unique_ptr<LogHome> log_home_;  // on worker 0
+  std::unique_ptr<JsonChecker> json_;
   std::unique_ptr<Fleet> fleet_;  // on worker 0
 
   std::vector<std::unique_ptr<Session>> sessions_;
@@ -179,6 +198,7 @@ class Worker {
   LetterPool<Connection> connections_{kAsksPerRouteMax};
   LetterPool<Together> togethers_{kTogethersPerWorkerMax};
   LetterPool<CostRequest> costs_pool_{kCostsPerWorkerMax};
+  LetterPool<LogRequest> log_requests_{kLogRequestsPerWorkerMax};
 
   // Questions for this worker's shard: its own sessions' and other workers'.
   struct Collected {

@@ -5,6 +5,8 @@
 #include "daemon/acceptor.h"
 #include "daemon/costs.h"
 #include "daemon/fleet.h"
+#include "daemon/log_home.h"
+#include "daemon/logs.h"
 #include "daemon/session.h"
 #include "daemon/store.h"
 #include "daemon/worker.h"
@@ -33,6 +35,7 @@ void Worker::begin_to_part() {
   abort_sessions();
   if (store_ != nullptr) store_->stop(turn_ns());
   if (costs_ != nullptr) costs_->stop();
+  if (log_home_ != nullptr) log_home_->stop();
   if (fleet_ != nullptr) fleet_->stop();
 }
 
@@ -42,6 +45,8 @@ bool Worker::parted() {
   if (late && store_ != nullptr) store_->cut();
   if (store_ != nullptr && !store_->stopped()) return false;
   if (costs_ != nullptr && !costs_->idle()) return false;
+  if (logs_ != nullptr && !logs_->idle()) return false;
+  if (log_home_ != nullptr && !log_home_->idle()) return false;
   if (fleet_ != nullptr && !fleet_->stopped()) return false;
   // A connection that is on its way to its worker may yet ask the others.
   const uint64_t handed = process_.counters[0]->connections_handed.get();

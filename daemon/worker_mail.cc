@@ -5,6 +5,9 @@
 #include <utility>
 
 #include "daemon/costs.h"
+#include "daemon/log_home.h"
+#include "daemon/log_spill.h"
+#include "daemon/logs.h"
 #include "daemon/session.h"
 #include "daemon/store.h"
 #include "daemon/worker.h"
@@ -67,11 +70,21 @@ void Worker::serve(uint32_t from, Letter* letter) {
       request.from = from;
       return costs_->ask(request);
     }
+    case LetterKind::kLogBatch:
+      log_home_->take(*static_cast<LogBatch*>(letter));
+      break;
+    case LetterKind::kLogRequest: {
+      LogRequest& request = *static_cast<LogRequest*>(letter);
+      request.from = from;
+      return log_home_->ask(request);
+    }
     case LetterKind::kConnection:
       add_session(static_cast<Connection*>(letter)->fd);
       break;
     case LetterKind::kJournalCommit:
     case LetterKind::kJournalRead:
+    case LetterKind::kSpill:
+    case LetterKind::kSpillRead:
     case LetterKind::kRepayment:
       assert(false);  // never sent
       return;
@@ -103,6 +116,17 @@ void Worker::answered(Letter* letter) {
       return costs_->answered(*static_cast<JournalCommit*>(letter));
     case LetterKind::kJournalRead:
       return costs_->answered(*static_cast<JournalRead*>(letter));
+    case LetterKind::kLogBatch:
+      return logs_->answered(*static_cast<LogBatch*>(letter));
+    case LetterKind::kLogRequest:
+      return log_answered(*static_cast<LogRequest*>(letter));
+    case LetterKind::kSpill: {
+      SpillCommit& commit = *static_cast<SpillCommit*>(letter);
+      if (log_home_ != nullptr && log_home_->answered(commit)) return;
+      return logs_->answered(commit);
+    }
+    case LetterKind::kSpillRead:
+      return log_home_->answered(*static_cast<JournalRead*>(letter));
     case LetterKind::kConnection:
       connections_.give(static_cast<Connection*>(letter));
       return;
@@ -159,6 +183,53 @@ void Worker::answer(CostRequest& request) {
 
 void Worker::send_to_journal(Letter& letter) {
   process_.post.send(index_, process_.workers_count, &letter);
+}
+
+// ---- log records ----
+
+LogRequest* Worker::new_log_request(Ask* ask) {
+  LogRequest* request = log_requests_.take();
+  request->ask = ask;
+  request->session = nullptr;
+  request->from = index_;
+  request->result = LogResult::kDone;
+  request->records.clear();
+  request->number = 0;
+  request->oldest_ms = -1;
+  request->takes = 0;
+  request->abandoned.store(false, std::memory_order_relaxed);
+  ask->log = request;
+  return request;
+}
+
+void Worker::ask(LogRequest* request) {
+  if (index_ == 0) return log_home_->ask(*request);
+  process_.post.send(index_, 0, request);
+}
+
+void Worker::answer(LogRequest& request) {
+  if (request.from == index_) return log_answered(request);
+  process_.post.reply(index_, request.from, &request);
+}
+
+void Worker::log_answered(LogRequest& request) {
+  if (request.ask == nullptr) return log_requests_.give(&request);
+  request.ask->session->answered(*request.ask);
+}
+
+// The reply is written, or never will be: its client is gone.
+void Worker::release(LogRequest& request) {
+  request.ask = nullptr;
+  if (request.gives_records() && !request.records.empty()) return logs_->unwritten(request);
+  log_requests_.give(&request);
+}
+
+void Worker::send_to_spill(Letter& letter) {
+  process_.post.send(index_, process_.spill->desk(), &letter);
+}
+
+void Worker::send_to_home(LogBatch& batch) {
+  process_.post.send(index_, 0, &batch);
 }
 
 }  // namespace toll::daemon

@@ -63,10 +63,13 @@ constexpr size_t padded(size_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-inline constexpr size_t kRecordBytesMax =
-    padded(kExtraAt + sizeof(int64_t) + kIdMax + kJournalKeyMax);
+// The longest that a record with such an id can be.
+constexpr size_t record_bytes_max(size_t id_bytes) {
+  return padded(kExtraAt + sizeof(int64_t) + id_bytes + kJournalKeyMax);
+}
 
-static_assert(kJournalKeyMax <= UINT8_MAX && kIdMax <= UINT16_MAX);
+static_assert(kJournalKeyMax <= UINT8_MAX && kIdMax <= UINT16_MAX && kLogRecordMax <= UINT16_MAX);
+static_assert(kFrameHeaderBytes + record_bytes_max(kLogRecordMax) <= kFrameBytesMax);
 static_assert((kFrameBytesMax - kFrameHeaderBytes) / kRecordBytesMin <= UINT16_MAX);
 static_assert(kFrameHeaderBytes % kAlignment == 0 && kSegmentHeaderBytes % kAlignment == 0);
 static_assert(kFrameBytesMax % kAlignment == 0 && kFrameBytesMax <= UINT32_MAX);

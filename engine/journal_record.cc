@@ -11,6 +11,14 @@ namespace toll::engine {
 
 using namespace journal_layout;
 
+namespace {
+
+size_t id_max(uint8_t kind) {
+  return kind == static_cast<uint8_t>(RecordKind::kLog) ? kLogRecordMax : kIdMax;
+}
+
+}  // namespace
+
 std::array<char, kSegmentHeaderBytes> encode(const SegmentHeader& header) {
   std::array<char, kSegmentHeaderBytes> bytes = {};
   std::ranges::copy(kSegmentMagic, bytes.begin());
@@ -45,9 +53,9 @@ std::optional<SegmentHeader> decode_segment_header(std::string_view bytes) {
   return header;
 }
 
-bool FrameWriter::has_room() const {
+bool FrameWriter::has_room(size_t id_bytes) const {
   const size_t used = empty() ? kFrameHeaderBytes : bytes_.size();
-  return used + kRecordBytesMax <= kFrameBytesMax;
+  return used + record_bytes_max(id_bytes) <= kFrameBytesMax;
 }
 
 size_t FrameWriter::records() const {
@@ -55,8 +63,9 @@ size_t FrameWriter::records() const {
 }
 
 void FrameWriter::add(const JournalRecord& record) {
-  assert(has_room());
-  assert(record.id.size() <= kIdMax && record.key.size() <= kJournalKeyMax);
+  assert(has_room(record.id.size()));
+  assert(record.id.size() <= id_max(static_cast<uint8_t>(record.kind)));
+  assert(record.key.size() <= kJournalKeyMax);
   const size_t records_before = records();
   const size_t at = empty() ? kFrameHeaderBytes : bytes_.size();
   const bool has_extra = record.extra != 0;
@@ -83,7 +92,7 @@ namespace {
 
 bool is_known(uint8_t kind) {
   return kind >= static_cast<uint8_t>(RecordKind::kCharge) &&
-         kind <= static_cast<uint8_t>(RecordKind::kKey);
+         kind <= static_cast<uint8_t>(RecordKind::kLog);
 }
 
 // The record at the front of `bytes`, and how many of them it takes; 0: there is none.
@@ -94,7 +103,7 @@ size_t decode_record(std::string_view bytes, JournalRecord& record) {
   const size_t key_length = load<uint8_t>(bytes, kKeyLengthAt);
   const size_t id_length = load<uint16_t>(bytes, kIdLengthAt);
   if (!is_known(kind) || (flags & ~kHasExtra) != 0) return 0;
-  if (key_length > kJournalKeyMax || id_length > kIdMax) return 0;
+  if (key_length > kJournalKeyMax || id_length > id_max(kind)) return 0;
   const size_t texts_at = flags == kHasExtra ? kExtraAt + sizeof record.extra : kExtraAt;
   const size_t used = texts_at + id_length + key_length;
   if (bytes.size() < padded(used)) return 0;

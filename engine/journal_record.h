@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/limits.h"
 #include "engine/types.h"
 
 namespace toll::engine {
@@ -27,14 +28,17 @@ std::string hexadecimal(const NodeId& node);
 
 // Kept on disk: never renumbered.
 enum class RecordKind : uint8_t {
-  kCharge = 1,  // amount; `key`: the idempotency key, if any
-  kSettle = 2,  // amount: what was really used; `key`: the hold
-  kBudget = 3,  // amount: the id's own budget, or kNoBudget, or kDefaultBudget
-  kHold = 4,    // amount set aside until `extra`; `key`: the hold
-  kCancel = 5,  // `key`: the hold
-  kTotal = 6,   // snapshot: amount: the account's total so far
-  kKey = 8,     // snapshot: an idempotency key that was used; amount: what was answered
-  kApplied = 7  // every charge before `amount` (segment) and `extra` (offset) is in the store
+  kCharge = 1,   // amount; `key`: the idempotency key, if any
+  kSettle = 2,   // amount: what was really used; `key`: the hold
+  kBudget = 3,   // amount: the id's own budget, or kNoBudget, or kDefaultBudget
+  kHold = 4,     // amount set aside until `extra`; `key`: the hold
+  kCancel = 5,   // `key`: the hold
+  kTotal = 6,    // snapshot: amount: the account's total so far
+  kKey = 8,      // snapshot: an idempotency key that was used; amount: what was answered
+  kApplied = 7,  // what is before `amount` (segment) and `extra` (offset) is in the store
+  kLogs = 9,     // `amount` records kLog follow; `sequence` and `key`: how they were sent to the
+                 // store, if they were
+  kLog = 10      // `id`: a log record
 };
 
 // One record. In writing, `id` and `key` are copied; in reading, they point into the frame.
@@ -44,7 +48,7 @@ struct JournalRecord {
   int64_t amount = 0;     // nano-dollars
   TimeUs time = 0;        // when it was accepted: decides the month
   int64_t extra = 0;
-  std::string_view id = {};   // at most kIdMax bytes
+  std::string_view id = {};   // at most kIdMax bytes; kLogRecordMax of a kLog
   std::string_view key = {};  // at most kJournalKeyMax bytes
 };
 inline constexpr size_t kJournalKeyMax = 128;
@@ -90,7 +94,9 @@ class FrameWriter {
   void clear() { bytes_.clear(); }
   bool empty() const { return bytes_.empty(); }
   // Is there room for one more, even the longest there can be?
-  bool has_room() const;
+  bool has_room() const { return has_room(kIdMax); }
+  // ... with an id of so many bytes?
+  bool has_room(size_t id_bytes) const;
   // REQUIRES: has_room(); id and key within their bounds.
   void add(const JournalRecord& record);
   // The frame so far, without checksum; good until the next add() or clear(). REQUIRES: not empty.

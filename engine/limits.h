@@ -49,6 +49,9 @@ inline constexpr size_t kPolicyNameMax = 64;
 
 inline constexpr size_t kIdMax = 512;  // bytes of an id
 
+// The longest log record.
+inline constexpr size_t kLogRecordMax = size_t{60} << 10;
+
 static_assert(kRefillMaxUs >= kWindowMaxUs && kRefillMaxUs < kTimeMaxUs / 2);
 static_assert(kToleranceMaxUs > kTimeMaxUs);
 // A key that expired is left for so long after it was last used: one that comes back every second,

@@ -19,7 +19,8 @@ int BufferRing::open(io_uring& ring, uint32_t count, uint32_t bytes) {
   assert(std::has_single_bit(count) && count <= kReceiveBuffersMax);
   const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   const size_t ring_bytes = (count * sizeof(io_uring_buf) + page - 1) / page * page;
-  const size_t total = ring_bytes + size_t{count} * bytes;
+  const size_t stride = bytes + kReadSlackBytes;
+  const size_t total = ring_bytes + count * stride;
   void* mapped = ::mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return errno;
   memory_ = static_cast<char*>(mapped);
@@ -30,6 +31,7 @@ int BufferRing::open(io_uring& ring, uint32_t count, uint32_t bytes) {
   buffers_ = memory_ + ring_bytes;
   count_ = count;
   bytes_ = bytes;
+  stride_ = stride;
 
   io_uring_buf_reg registration{};
   registration.ring_addr = reinterpret_cast<uintptr_t>(entries_);
@@ -45,7 +47,7 @@ int BufferRing::open(io_uring& ring, uint32_t count, uint32_t bytes) {
 
 std::span<char> BufferRing::data(uint16_t id, size_t length) {
   assert(id < count_ && length <= bytes_);
-  return {buffers_ + size_t{id} * bytes_, length};
+  return {buffer(id), length};
 }
 
 void BufferRing::give_back(uint16_t id) {
@@ -61,8 +63,8 @@ void BufferRing::publish() {
 
 void BufferRing::add(uint16_t id) {
   assert(static_cast<uint32_t>(unpublished_) < count_);
-  io_uring_buf_ring_add(entries_, buffers_ + size_t{id} * bytes_, bytes_, id,
-                        io_uring_buf_ring_mask(count_), unpublished_);
+  io_uring_buf_ring_add(entries_, buffer(id), bytes_, id, io_uring_buf_ring_mask(count_),
+                        unpublished_);
   ++unpublished_;
 }
 

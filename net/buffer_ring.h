@@ -1,7 +1,10 @@
 // The receive buffers that io_uring fills: one pool for all sockets of a loop, handed to the kernel
 // through a ring in shared memory.
 //
-//   memory_  [ ring: count entries | buffer 0 | buffer 1 | ... ]
+//   memory_  [ ring: count entries | buffer 0 | slack | buffer 1 | slack | ... ]
+//
+// Behind each buffer lie kReadSlackBytes that the kernel is not told of: whoever reads past the end
+// of what was received must not see what it writes there meanwhile.
 //
 // Belongs to a UringLoop and its thread, and must outlive the io_uring. The kernel takes a buffer
 // for each piece of data; give_back() and, once a turn, publish() return it.
@@ -36,6 +39,7 @@ class BufferRing {
   void publish();
 
  private:
+  char* buffer(uint16_t id) { return buffers_ + id * stride_; }
   void add(uint16_t id);
 
   io_uring_buf_ring* entries_ = nullptr;
@@ -43,7 +47,8 @@ class BufferRing {
   size_t memory_bytes_ = 0;
   char* buffers_ = nullptr;
   uint32_t count_ = 0;
-  uint32_t bytes_ = 0;
+  uint32_t bytes_ = 0;  // of a buffer
+  size_t stride_ = 0;   // from one to the next
   int unpublished_ = 0;
 };
 

@@ -39,7 +39,8 @@ std::expected<std::unique_ptr<Loop>, std::string> EpollLoop::make(const LoopSett
   return loop;
 }
 
-EpollLoop::EpollLoop(const LoopSettings& settings) : buffer_(settings.receive_buffer_bytes) {
+EpollLoop::EpollLoop(const LoopSettings& settings)
+    : receive_bytes_(settings.receive_buffer_bytes), buffer_(receive_bytes_ + kReadSlackBytes) {
   assert(settings.receive_buffer_bytes > 0);
 }
 
@@ -227,14 +228,14 @@ void EpollLoop::accept_some(Completion& listener) {
 
 void EpollLoop::receive_some(Completion& completion) {
   for (int i = 0; i < kReceivesPerTurnMax && !completion.stopping_; ++i) {
-    const ssize_t got = ::recv(completion.fd_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    const ssize_t got = ::recv(completion.fd_, buffer_.data(), receive_bytes_, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == EAGAIN) return;
     if (got < 0) return finish(completion, {.status = io_status_of(errno)});
     if (got == 0) return finish(completion, {.status = IoStatus::kEnd});
     const auto length = static_cast<size_t>(got);
     tell(completion, {.more = true, .data = std::span(buffer_.data(), length)});
-    if (length < buffer_.size()) return;
+    if (length < receive_bytes_) return;
   }
 }
 

@@ -64,7 +64,8 @@ class EpollLoop final : public KernelLoop {
 
   int epoll_ = -1;
   std::vector<Slot> slots_;  // by descriptor
-  std::vector<char> buffer_;
+  const size_t receive_bytes_;
+  std::vector<char> buffer_;  // receive_bytes_, and kReadSlackBytes behind them
   std::array<epoll_event, kEpollEventsMax> events_;
   CompletionList ready_;
   AcceptPause pause_;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "net/limits.h"
@@ -50,6 +51,11 @@ std::optional<char> KernelLoop::first_byte(int fd) {
   char first = 0;
   if (::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1) return std::nullopt;
   return first;
+}
+
+bool KernelLoop::hung_up(int fd) {
+  pollfd looked{.fd = fd, .events = 0, .revents = 0};
+  return ::poll(&looked, 1, 0) == 1 && (looked.revents & POLLHUP) != 0;
 }
 
 void KernelLoop::send_at_once(int fd, std::string_view bytes) {

@@ -12,6 +12,7 @@ class KernelLoop : public Loop {
   void shut_down(int fd) final;
   void close(int fd) final;
   std::optional<char> first_byte(int fd) final;
+  bool hung_up(int fd) final;
   void send_at_once(int fd, std::string_view bytes) final;
   bool peer_is_privileged(int fd, std::optional<gid_t> group) final;
   Doorbell& doorbell() final { return doorbell_; }

@@ -12,8 +12,8 @@ inline constexpr size_t kOutputPieceMax = 2048;
 
 // Workers in one process; mailboxes are made for each ordered pair.
 inline constexpr uint32_t kWorkersMax = 64;
-// Those who have a mailbox: the workers, and one thread for the disk.
-inline constexpr uint32_t kDesksMax = kWorkersMax + 1;
+// Those who have a mailbox: the workers, and two threads for the disk.
+inline constexpr uint32_t kDesksMax = kWorkersMax + 2;
 
 // What the loop does in one turn before it looks elsewhere, epoll only: connections taken from one
 // listener, pieces received on one descriptor, descriptors told of in one wait.
@@ -23,6 +23,11 @@ inline constexpr int kEpollEventsMax = 256;
 
 // How long accepting pauses when the process is out of descriptors or memory.
 inline constexpr int64_t kAcceptPauseNs = 10'000'000;
+
+// Bytes that may be read behind whatever was received, in every buffer that a loop or a session
+// keeps it in; what they hold means nothing. A reader of wide steps (simdjson) needs no copy then:
+// it looks at whole blocks, and the last one of what it is given ends behind it.
+inline constexpr size_t kReadSlackBytes = 64;
 
 // Receive buffers of one ring: their ids are 15 bits wide.
 inline constexpr uint32_t kReceiveBuffersMax = 32768;

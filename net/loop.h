@@ -34,9 +34,11 @@ namespace toll::net {
 // One thing that happened to an operation.
 struct Event {
   IoStatus status = IoStatus::kOk;
-  bool more = false;          // the operation goes on and this completion will be called again
-  int32_t value = 0;          // accept: the new descriptor; send: bytes taken
-  std::span<char> data = {};  // receive: what came; ours to change, valid until complete() returns
+  bool more = false;  // the operation goes on and this completion will be called again
+  int32_t value = 0;  // accept: the new descriptor; send: bytes taken
+  // receive: what came; ours to change, valid until complete() returns. kReadSlackBytes behind it
+  // may be read.
+  std::span<char> data = {};
 };
 
 // What a Completion is used for at the moment.
@@ -157,6 +159,9 @@ class Loop {
   // For a farewell to who is turned away: the first byte of what has come, which stays there, if
   // anything has; and a send of what fits at once. Neither waits, and errors change nothing.
   virtual std::optional<char> first_byte(int fd) = 0;
+  // Has the peer closed its end whole, so that nobody reads what is sent? For who has met the end of
+  // what it sent, which alone may mean that it still reads.
+  virtual bool hung_up(int fd) = 0;
   virtual void send_at_once(int fd, std::string_view bytes) = 0;
 
   // Is the peer root, this process' own user, or a member of `group`?

@@ -47,6 +47,7 @@ void RedisLink::Impl::begin(RedisCall& call, size_t words) {
   begun_ = &call;
   call.next_ = nullptr;
   call.subscribes_ = false;
+  call.replies_ = 1;
   at_first_word_ = true;
   writer_.begin(stream_->output(), words);
 }
@@ -73,6 +74,13 @@ void RedisLink::Impl::end(int64_t now_ns) {
   ++out_;
   now_ns_ = std::max(now_ns_, now_ns);
   sent_ns_ = now_ns_;
+}
+
+void RedisLink::Impl::also(size_t words) {
+  assert(begun_ != nullptr && !begun_->subscribes_);
+  writer_.end();
+  ++begun_->replies_;
+  writer_.begin(stream_->output(), words);
 }
 
 void RedisLink::Impl::flush() {
@@ -171,6 +179,9 @@ void RedisLink::word(int64_t number) {
 }
 void RedisLink::end(int64_t now_ns) {
   impl_->end(now_ns);
+}
+void RedisLink::also(size_t words) {
+  impl_->also(words);
 }
 void RedisLink::flush() {
   impl_->flush();

@@ -46,6 +46,9 @@ class RedisCall {
   virtual void on_reply(const RedisReply& reply) = 0;  // an error reply too
   // Whether the command took effect is not known.
   virtual void on_lost(CallLoss loss) = 0;
+  // Of a call of several commands: what Redis has against one before the last. The last one's reply
+  // still comes.
+  virtual void on_error(std::string_view) {}
 
  protected:
   ~RedisCall() = default;
@@ -53,6 +56,7 @@ class RedisCall {
  private:
   friend class RedisLink;
   RedisCall* next_ = nullptr;
+  uint32_t replies_ = 0;  // still to come
   int64_t begun_ns_ = 0;
   bool subscribes_ = false;
 };
@@ -136,6 +140,8 @@ class RedisLink {
   void word(std::string_view bytes);
   void word(int64_t number);
   void end(int64_t now_ns);
+  // In place of end(): another command of the same call, whose reply is the last one's.
+  void also(size_t words);
   void flush();
 
   size_t calls_out() const;  // the owner's calls that await their reply

@@ -55,6 +55,10 @@ void RedisLink::Impl::greet(const RedisReply& reply) {
 void RedisLink::Impl::answer(const RedisReply& reply) {
   if (is_push(reply)) return handler_.on_push(reply);
   if (oldest_ == nullptr) return lose("it sent a reply that nobody asked for");
+  if (--oldest_->replies_ > 0) {
+    if (reply.kind == RedisReply::Kind::kError) oldest_->on_error(reply.text);
+    return;
+  }
   pop()->on_reply(reply);
 }
 

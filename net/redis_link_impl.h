@@ -53,6 +53,7 @@ class RedisLink::Impl final : public StreamHandler, public RedisDialerHandler {
   template <typename Word>
   void word(Word word);
   void end(int64_t now_ns);
+  void also(size_t words);
   void flush();
   size_t calls_out() const { return out_ - internal_out_; }
   size_t unsent_bytes() const { return stream_ ? stream_->unsent_bytes() : 0; }

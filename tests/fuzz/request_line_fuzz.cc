@@ -1,5 +1,6 @@
 // Fuzz target: requests as the command writes them, read by the framing of the daemon: any words
-// survive, and a line that a person wrote is one request or none, never one in the other framing.
+// survive, but that those of a log record come back as one; and a line that a person wrote is one
+// request or none, never one in the other framing.
 //
 // An even first byte: the rest are words, each behind a byte that says how long it is. An odd one:
 // the rest are lines.
@@ -24,17 +25,38 @@ using toll::daemon::FrameReader;
 using toll::daemon::Framing;
 using toll::fuzz::Input;
 
+bool is_in_any_case(std::string word, std::string_view lower) {
+  std::ranges::transform(word, word.begin(), [](char c) { return static_cast<char>(c | 0x20); });
+  return word == lower;
+}
+
+// Makes one word of what follows LOG PUSH, or none. False, and nothing done, if it is no such.
+bool join_record(std::vector<std::string>& words) {
+  if (words.size() < 3 || !is_in_any_case(words[0], "log") || !is_in_any_case(words[1], "push")) {
+    return false;
+  }
+  std::string record = words[2];
+  for (size_t word = 3; word < words.size(); ++word) record += " " + words[word];
+  words.resize(2);
+  if (!record.empty()) words.push_back(record);
+  return true;
+}
+
 void check_words(Input input) {
   // Long words are rarer than bytes that say so.
-  constexpr uint64_t kLengths[] = {0, 1, 1, 2, 3, 5, 8, 200};
+  constexpr uint64_t kLengths[] = {0, 1, 4, 2, 3, 5, 8, 200};
   std::vector<std::string> words;
   do {
     words.emplace_back(input.text(kLengths[input.below(std::size(kLengths))]));
   } while (!input.at_end() && words.size() < toll::daemon::kWordsMax);
-  const std::string request = toll::daemon::request_of_words(words);
-  require(request.find_first_of("\n\r\t") == request.size() - 1, "a request is one line");
-  FrameReader reader(request.size());
-  reader.feed(request);
+  const auto request = toll::daemon::request_of_words(words);
+  const bool is_record = join_record(words);
+  const bool broken = is_record && words.back().find('\n') != std::string::npos;
+  require(request.has_value() != broken, "only a record with a line break cannot be sent");
+  if (!request) return require(!request.error().empty(), "which is said");
+  require(request->find('\n') == request->size() - 1, "a request is one line");
+  FrameReader reader(request->size());
+  reader.feed(*request);
   require(reader.frames().size() == 1 && reader.unread().empty(), "words are one request");
   require(reader.frames()[0].kind == Frame::Kind::kRequest, "that is well-formed");
   require(reader.frames()[0].framing == Framing::kLine, "and a line");

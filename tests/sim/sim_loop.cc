@@ -6,6 +6,8 @@
 #include <sys/un.h>
 #include <utility>
 
+#include "net/limits.h"
+
 namespace toll::sim {
 
 using net::Completion;
@@ -23,7 +25,7 @@ SimLoop::SimLoop(Network& network, int place, Random random, std::function<void(
       place_(place),
       random_(random),
       wake_(std::move(wake)),
-      buffer_(static_cast<size_t>(kReceiveMost)) {}
+      buffer_(static_cast<size_t>(kReceiveMost) + net::kReadSlackBytes) {}
 
 std::string SimLoop::name_of(const sockaddr* address) {
   if (address->sa_family == AF_UNIX) return reinterpret_cast<const sockaddr_un*>(address)->sun_path;

@@ -118,6 +118,38 @@ TEST(LineFraming, ABadQuoteIsSaidAndTheNextLineIsRead) {
   EXPECT_EQ(frames[1].words, (Strings{"PING"}));
 }
 
+TEST(LineFraming, ALogRecordIsTheRestOfItsLine) {
+  EXPECT_EQ(words_of("LOG PUSH {\"a\": \"b c\\n\"}\n"),
+            (Strings{"LOG", "PUSH", "{\"a\": \"b c\\n\"}"}));
+  EXPECT_EQ(words_of("  log\t Push \"a\r\n"), (Strings{"log", "Push", "\"a"}));
+  EXPECT_EQ(words_of("LOG PUSH\tx\r\r\n"), (Strings{"LOG", "PUSH", "x\r"}));
+  EXPECT_EQ(words_of("LOG PUSH a\0b \n"s), (Strings{"LOG", "PUSH", "a\0b "s}));
+  std::string many;
+  for (size_t word = 0; word < 2 * kWordsMax; ++word) many += "w ";
+  EXPECT_EQ(words_of("LOG PUSH " + many + "\n"), (Strings{"LOG", "PUSH", many}));
+}
+
+TEST(LineFraming, OneBlankIsBetweenPushAndItsRecord) {
+  EXPECT_EQ(words_of("LOG PUSH  \tx \n"), (Strings{"LOG", "PUSH", " \tx "}));
+  EXPECT_EQ(words_of("LOG PUSH  \n"), (Strings{"LOG", "PUSH", " "}));
+  EXPECT_EQ(words_of("LOG PUSH \r\n"), (Strings{"LOG", "PUSH"}));
+  EXPECT_EQ(words_of("LOG PUSH \n"), (Strings{"LOG", "PUSH"}));
+  EXPECT_EQ(words_of("LOG PUSH\n"), (Strings{"LOG", "PUSH"}));
+}
+
+TEST(LineFraming, OtherRequestsThatLookLikeALogRecordAreWords) {
+  EXPECT_EQ(words_of("LOG\n"), (Strings{"LOG"}));
+  EXPECT_EQ(words_of("L\n"), (Strings{"L"}));
+  EXPECT_EQ(words_of("LOG PUS \"a b\"\n"), (Strings{"LOG", "PUS", "a b"}));
+  EXPECT_EQ(words_of("LOG POP  7\n"), (Strings{"LOG", "POP", "7"}));
+  EXPECT_EQ(words_of("LOG PUSHED \"a b\"\n"), (Strings{"LOG", "PUSHED", "a b"}));
+  EXPECT_EQ(words_of("LOGPUSH \"a b\"\n"), (Strings{"LOGPUSH", "a b"}));
+  EXPECT_EQ(words_of("LOGS PUSH \"a b\"\n"), (Strings{"LOGS", "PUSH", "a b"}));
+  EXPECT_EQ(words_of("ECHO LOG PUSH \"a b\"\n"), (Strings{"ECHO", "LOG", "PUSH", "a b"}));
+  EXPECT_EQ(words_of("\"LOG\" PUSH \"a b\"\n"), (Strings{"LOG", "PUSH", "a b"}));
+  EXPECT_EQ(words_of("LOG \"PUSH\" \"a b\"\n"), (Strings{"LOG", "PUSH", "a b"}));
+}
+
 TEST(LineFraming, MoreThanTheMostWordsAreRefused) {
   std::string most;
   for (size_t word = 0; word < kWordsMax; ++word) most += "w ";
@@ -220,6 +252,7 @@ TEST(Framing, AnySplitGivesTheSameFrames) {
   const std::vector<std::string> streams = {
       "CHECK api user:123 1\nPEEK api \"a \\x41\\\"b\" c\r\n\n\r\n  \n",
       "A \"b\nB \"\\q\" \nC \"d\"e\nPING\n",
+      "LOG PUSH {\"a\": \"b\"}\r\nlog push  x\nLOG PUSH\nLOG PUSH \nPING\n",
       "*3\r\n$5\r\nCHECK\r\n$3\r\napi\r\n$12\r\nuser\r\n*1\r\nxx\r\n*0\r\nPING\r\n*1\r\n$0\r\n\r\n",
       "*2\r\n$1\r\na\r\n$1\r\nabc\r\n",
       "*2\r\n$1\r\na\r\n$40\r\nPING\n",

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "net/limits.h"
+
 namespace toll::daemon {
 namespace {
 
@@ -39,6 +41,27 @@ TEST(InputBuffer, LosesNothingWhateverThePieces) {
     model.erase(0, drop);
     ASSERT_EQ(text(buffer), model) << "step " << step;
   }
+}
+
+// The address sanitizer sees where the slack is missing, valgrind where it was never written.
+TEST(InputBuffer, BehindItsBytesMayBeRead) {
+  InputPool pool;
+  const std::string piece(InputPool::kBufferBytes, 'x');
+  for (const size_t size : {size_t{1}, InputPool::kBufferBytes - 1, InputPool::kBufferBytes}) {
+    InputBuffer buffer(pool);
+    buffer.append(std::string_view(piece).substr(0, size));
+    const std::span<char> bytes = buffer.bytes();
+    for (size_t at = 0; at < net::kReadSlackBytes; ++at) {
+      ASSERT_EQ(bytes.data()[size + at], '\0') << at << " behind " << size;
+    }
+  }
+  InputBuffer grown(pool);
+  grown.append(piece);
+  grown.append(piece);
+  const std::span<char> bytes = grown.bytes();
+  ASSERT_EQ(bytes.size(), 2 * InputPool::kBufferBytes);
+  EXPECT_EQ(std::string_view(bytes.data() + bytes.size(), net::kReadSlackBytes),
+            std::string(net::kReadSlackBytes, '\0'));
 }
 
 }  // namespace

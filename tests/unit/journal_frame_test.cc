@@ -37,7 +37,7 @@ TEST(JournalFrame, HoldsAsManyAsThereIsRoomFor) {
     for (; writer.has_room(); ++added) writer.add(record);
     EXPECT_EQ(writer.records(), added);
     EXPECT_LE(writer.bytes().size(), kFrameBytesMax);
-    EXPECT_GT(writer.bytes().size(), kFrameBytesMax - kRecordBytesMax);
+    EXPECT_GT(writer.bytes().size(), kFrameBytesMax - record_bytes_max(kIdMax));
     Segment segment;
     segment.append(writer.bytes(), 2);
     const auto frame = segment.reader().next();

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <thread>
 
+#include "net/limits.h"
 #include "tests/unit/loop_fixture.h"
 
 namespace toll::net::testing {
@@ -121,6 +122,29 @@ TEST_P(LoopTest, LargeTransfersArriveWholeInBothDirections) {
   EXPECT_GT(forth.short_sends, 0);
   stop(near);
   stop(far);
+}
+
+// As many as there are buffers, so that the last of them has its turn, whose slack is the last of
+// the memory. What the slack holds is nobody's business; that it is there, is.
+TEST_P(LoopTest, BehindWhatIsReceivedMayBeRead) {
+  const LoopSettings all = settings();
+  Pair pair = make_pair();
+  const std::string text = random_text(all.receive_buffer_bytes, 11);
+  Witness near;
+  size_t full = 0;
+  std::string behind;
+  near.then = [&](const Event& event) {
+    full += event.data.size() == all.receive_buffer_bytes ? 1 : 0;
+    behind.append(event.data.data() + event.data.size(), kReadSlackBytes);
+  };
+  loop().receive(*pair.near, near);
+  for (size_t round = 1; round <= 2 * all.receive_buffers; ++round) {
+    say(pair.far, text);
+    run_until([&] { return near.text.size() == round * text.size(); });
+  }
+  EXPECT_EQ(full, 2 * all.receive_buffers);
+  EXPECT_EQ(behind.size(), full * kReadSlackBytes);
+  stop(near);
 }
 
 TEST_P(LoopTest, ManyStreamsAndFewBuffersStarveNobody) {

@@ -189,6 +189,46 @@ TEST(ReplyWriter, RowsOfOneFieldAreVerbatimAndOfSeveralAreWords) {
   expect([](ReplyWriter& w) { w.list(0); }, "LIST 0\n", "*0\r\n");
 }
 
+TEST(ReplyWriter, AListOfRecordsHasOneLineForEach) {
+  expect(
+      [](ReplyWriter& w) {
+        w.list(4);
+        w.row("{\n  \"a\": \"b\\n\",\r\n\t\"c\": [\r]\r}\n");
+        w.row("\r\n\n\r");
+        w.row("\0\x1b\" \xff"s);
+        w.row("");
+      },
+      "LIST 4\n{   \"a\": \"b\\n\",  \t\"c\": [ ] } \n    \n\0\x1b\" \xff\n\n"s,
+      "*4\r\n$29\r\n{\n  \"a\": \"b\\n\",\r\n\t\"c\": [\r]\r}\n\r\n$4\r\n\r\n\n\r\r\n"
+      "$5\r\n\0\x1b\" \xff\r\n$0\r\n\r\n"s);
+}
+
+TEST(ReplyWriter, RecordsLongerThanAChunkAreWrittenWhole) {
+  std::mt19937_64 random(kSeed);
+  for (const size_t size : {net::kOutputPieceMax, net::kOutputChunkBytes - 1,
+                            net::kOutputChunkBytes, size_t{32} << 10, size_t{1} << 20}) {
+    std::string record(size, 'x');
+    for (size_t breaks = random() % 100; breaks > 0; --breaks) {
+      record[random() % size] = random() % 2 == 0 ? '\r' : '\n';
+    }
+    std::string one_line = record;
+    for (char& byte : one_line) byte = byte == 'x' ? 'x' : ' ';
+    const auto write = [&](ReplyWriter& w) {
+      w.list(3);
+      for (int row = 0; row < 3; ++row) w.row(record);
+    };
+    std::string lines = "LIST 3\n";
+    for (int row = 0; row < 3; ++row) lines += one_line + '\n';
+    EXPECT_TRUE(line(write) == lines) << size << ", seed " << kSeed;
+    const Reply reply = parsed(written(Framing::kResp, write));
+    ASSERT_EQ(reply->elements, 3U);
+    for (size_t row = 0; row < 3; ++row) {
+      const redisReply& element = *reply->element[row];
+      EXPECT_TRUE(std::string_view(element.str, element.len) == record) << size << ", row " << row;
+    }
+  }
+}
+
 TEST(ReplyWriter, ErrorsAreOneLine) {
   expect([](ReplyWriter& w) { w.error(ErrorCode::kNoPolicy, "no policy 'x'"); },
          "ERR NOPOLICY no policy 'x'\n", "-NOPOLICY no policy 'x'\r\n");

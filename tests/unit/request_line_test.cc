@@ -19,12 +19,23 @@ TEST(RequestLine, PlainWordsStayAsTheyAre) {
 
 TEST(RequestLine, AnyWordsSurvive) {
   const Strings words = {"CHECK", "", "a b", "\"", "back\\slash", "q\"\\", "\t\r\n\x01\x7f", "*3"};
-  std::string request = request_of_words(words);
+  std::string request = request_of_words(words).value();
   ASSERT_EQ(request.find('\n'), request.size() - 1);
   request.pop_back();
   Strings read;
   for (const Word& word : split_words(request)) read.push_back(word.text);
   EXPECT_EQ(read, words);
+}
+
+TEST(RequestLine, ALogRecordIsSentAsItIs) {
+  EXPECT_EQ(request_of_words(Strings{"LOG", "PUSH", R"({"a": "b\n"})"}),
+            "LOG PUSH {\"a\": \"b\\n\"}\n");
+  EXPECT_EQ(request_of_words(Strings{"log", "Push", " a\t", "\"", ""}), "log Push  a\t \" \n");
+  EXPECT_EQ(request_of_words(Strings{"LOG", "PUSH", "a\r"}), "LOG PUSH a\r\r\n");
+  EXPECT_EQ(request_of_words(Strings{"LOG", "PUSH"}), "LOG PUSH\n");
+  EXPECT_EQ(request_of_words(Strings{"LOG", "POP", "a b"}), "LOG POP \"a b\"\n");
+  EXPECT_FALSE(request_of_words(Strings{"LOG", "PUSH", "{\n}"}));
+  EXPECT_FALSE(request_of_words(Strings{"log", "push", "a", "b\n"}));
 }
 
 TEST(RequestLine, NoWordBeginsTheOtherFraming) {

@@ -1,0 +1,452 @@
+// Taking log records with Redis: the calls, and what becomes of records on their way.
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "daemon/log_home.h"
+#include "daemon/store.h"
+#include "daemon/store_link.h"
+#include "daemon/store_pulse.h"
+#include "daemon/worker.h"
+
+namespace toll::daemon {
+namespace {
+
+using Kind = net::RedisReply::Kind;
+
+// What one call takes at most.
+constexpr size_t kCallBytesMax = size_t{1} << 20;
+constexpr size_t kCallRecordsMax = 1000;
+// A call takes as many as there were last, and some more: others push too.
+constexpr size_t kBeyondLength = 16;
+constexpr int64_t kRetryNs = 100'000'000;
+constexpr int64_t kSayEveryNs = 10'000'000'000;
+// How long the connection of those who wait blocks at a time.
+constexpr int64_t kBlockNs = 1'000'000'000;
+constexpr std::string_view kBlockSeconds = "1";
+// Lists of processes that are gone are looked for so often, and so many at a time.
+constexpr int64_t kOrphansEveryNs = 5'000'000'000;
+constexpr size_t kSuspectsMax = 256;
+
+}  // namespace
+
+void LogHome::say(std::string_view problem) {
+  worker_.counters().logs_errors.add();
+  retry_ns_ = worker_.turn_ns() + kRetryNs;
+  if (said_ns_ != 0 && worker_.turn_ns() - said_ns_ < kSayEveryNs) return;
+  said_ns_ = worker_.turn_ns();
+  spdlog::warn("redis answered a call about log records with an error: {}", problem);
+}
+
+void LogHome::link_ready() {
+  retry_ns_ = 0;
+  orphans_ns_ = 0;
+}
+
+void LogHome::link_away() {
+  finish_all(pops_, LogResult::kNoStore);
+  finish_all(questions_, LogResult::kNoStore);
+}
+
+// ---- POP, and WAIT while there are records ----
+
+LogHome::Take* LogHome::free_take() {
+  const auto free = std::find_if(takes_.begin(), takes_.end(),
+                                 [](const Take& take) { return take.state == TakeState::kFree; });
+  return free == takes_.end() ? nullptr : &*free;
+}
+
+void LogHome::pop() {
+  if (pops_.empty() || pop_take_ != nullptr) return;
+  pop_take_ = free_take();
+  if (pop_take_ == nullptr) return;  // until a reply is delivered
+  const size_t room = std::clamp(kCallBytesMax / std::max<size_t>(record_bytes_, 1), size_t{1},
+                                 std::min<size_t>(length_ + kBeyondLength, kCallRecordsMax));
+  pop_asked_ = 0;
+  while (!pops_.empty() && pop_asked_ < room) {
+    LogRequest& request = *pops_.pop();
+    pop_asked_ += request.wanted - request.records.count();
+    popping_.push(request);
+  }
+  pop_asked_ = std::min(pop_asked_, room);
+  pop_take_->state = TakeState::kTaking;
+  link_->begin(pop_call_, 1);
+  link_->word("MULTI");
+  link_->also(3);
+  link_->word("SADD");
+  link_->word(keys_->takers);
+  link_->word(pop_take_->key);
+  for (size_t i = 0; i < pop_asked_; ++i) {
+    link_->also(5);
+    link_->word("LMOVE");
+    link_->word(keys_->queue);
+    link_->word(pop_take_->key);
+    link_->word("LEFT");
+    link_->word("RIGHT");
+  }
+  link_->also(2);
+  link_->word("LLEN");
+  link_->word(keys_->queue);
+  link_->also(1);
+  link_->word("EXEC");
+  link_->end(worker_.turn_ns());
+  link_->flush();
+  worker_.counters().logs_calls.add();
+}
+
+void LogHome::popped(const net::RedisReply& reply) {
+  Take& take = *std::exchange(pop_take_, nullptr);
+  const size_t asked = pop_asked_;
+  const bool good = reply.kind == Kind::kArray && reply.count == asked + 2 &&
+                    reply.elements[1].kind != Kind::kError;
+  if (!good) {
+    take.state = TakeState::kUnsure;
+    finish_all(popping_, LogResult::kNoStore);
+    return say(reply.kind == Kind::kArray && reply.count > 1 ? reply.elements[1].text : reply.text);
+  }
+  std::span<const net::RedisReply> records = reply.array().subspan(1, asked);
+  size_t count = 0;
+  size_t bytes = 0;
+  while (count < asked && records[count].kind == Kind::kString) {
+    bytes += records[count].text.size();
+    ++count;
+  }
+  const net::RedisReply& length = reply.elements[asked + 1];
+  length_ = length.kind == Kind::kInteger ? static_cast<uint64_t>(length.integer) : 0;
+  if (count > 0) record_bytes_ = bytes / count + 1;
+  take.state = TakeState::kHeld;
+  take.owed = 1;  // this call's own, until all are dealt
+  const auto bit = static_cast<uint32_t>(1U << (&take - takes_.data()));
+  size_t next = 0;
+  LogRequests again;
+  while (LogRequest* request = popping_.pop()) {
+    const size_t before = next;
+    while (next < count && request->records.count() < request->wanted) {
+      request->records.add(records[next++].text);
+    }
+    if (next > before) {
+      request->takes |= bit;
+      ++take.owed;
+    }
+    const bool more = request->records.count() < request->wanted && length_ > 0 &&
+                      request->records.bytes() < kCallBytesMax;
+    if (more) {
+      again.push(*request);
+    } else if (!request->records.empty() || request->kind == LogRequestKind::kPop ||
+               request->deadline_ns <= worker_.turn_ns()) {
+      finish(*request);
+    } else {
+      let_wait(*request);
+    }
+  }
+  // Those who did not get all they wanted come first again.
+  while (LogRequest* request = pops_.pop()) again.push(*request);
+  pops_ = again;
+  if (--take.owed == 0) take.delivered = true;
+}
+
+void LogHome::pop_lost() {
+  std::exchange(pop_take_, nullptr)->state = TakeState::kUnsure;
+  worker_.counters().logs_lost.add();
+  // Whoever has something already keeps it; the rest comes again.
+  while (LogRequest* request = popping_.pop()) {
+    finish(*request, request->records.empty() ? LogResult::kNoStore : LogResult::kDone);
+  }
+}
+
+// ---- PEEK, SIZE, CLEAR, STATS ----
+
+void LogHome::question() {
+  if (questioning_ != nullptr || questions_.empty()) return;
+  questioning_ = questions_.pop();
+  switch (questioning_->kind) {
+    case LogRequestKind::kPeek: {
+      const size_t room = std::max<size_t>(kCallBytesMax / std::max<size_t>(record_bytes_, 1), 1);
+      const size_t count = std::min({questioning_->wanted, room, kCallRecordsMax});
+      link_->begin(question_call_, 4);
+      link_->word("LRANGE");
+      link_->word(keys_->queue);
+      link_->word(int64_t{0});
+      link_->word(static_cast<int64_t>(count) - 1);
+      break;
+    }
+    case LogRequestKind::kClear:
+      link_->begin(question_call_, 1);
+      link_->word("MULTI");
+      link_->also(2);
+      link_->word("LLEN");
+      link_->word(keys_->queue);
+      link_->also(2);
+      link_->word("DEL");
+      link_->word(keys_->queue);
+      link_->also(1);
+      link_->word("EXEC");
+      break;
+    default:
+      link_->begin(question_call_, 2);
+      link_->word("LLEN");
+      link_->word(keys_->queue);
+      break;
+  }
+  link_->end(worker_.turn_ns());
+  link_->flush();
+}
+
+void LogHome::questioned(const net::RedisReply& reply) {
+  LogRequest& request = *std::exchange(questioning_, nullptr);
+  const net::RedisReply* length = &reply;
+  if (request.kind == LogRequestKind::kClear && reply.kind == Kind::kArray && reply.count == 2) {
+    length = &reply.elements[0];
+  }
+  const Kind wanted = request.kind == LogRequestKind::kPeek ? Kind::kArray : Kind::kInteger;
+  if (length->kind != wanted) {
+    finish(request, LogResult::kNoStore);
+    return say(length->text);
+  }
+  if (request.kind == LogRequestKind::kPeek) {
+    for (const net::RedisReply& record : reply.array()) request.records.add(record.text);
+    return finish(request);
+  }
+  request.number = static_cast<uint64_t>(length->integer);
+  if (request.kind == LogRequestKind::kClear) {
+    worker_.counters().logs_dropped.add(request.number);
+    return finish(request);
+  }
+  request.number += left_in_spill();
+  if (const auto oldest = drain_->oldest()) {
+    request.oldest_ms = std::max<int64_t>(0, (worker_.now() - *oldest) / 1'000);
+  }
+  finish(request);
+}
+
+void LogHome::question_lost() {
+  finish(*std::exchange(questioning_, nullptr), LogResult::kNoStore);
+}
+
+// ---- WAIT ----
+
+void LogHome::on_ready() {}
+
+void LogHome::on_away(std::string_view, bool) {}
+
+void LogHome::block() {
+  if (waiters_.empty() || blocking_) return;
+  if (wait_link_ == nullptr) {
+    const Process& process = worker_.process();
+    net::RedisLinkSettings settings =
+        link_settings(process.redis, process.redis_address, "tollkeeper-wait");
+    settings.database = process.redis.database;
+    settings.call_timeout_ns += kBlockNs;
+    wait_link_ =
+        std::make_unique<net::RedisLink>(worker_.loop(), worker_.chunks(), std::move(settings),
+                                         *this, worker_.process().machine.random_bits());
+    wait_link_->start(worker_.turn_ns());
+    wait_link_->tick(worker_.turn_ns());
+  }
+  if (!wait_link_->ready()) return;
+  block_take_ = free_take();
+  if (block_take_ == nullptr) return;
+  blocking_ = true;
+  block_take_->state = TakeState::kTaking;
+  wait_link_->begin(block_call_, 3);
+  wait_link_->word("SADD");
+  wait_link_->word(keys_->takers);
+  wait_link_->word(block_take_->key);
+  wait_link_->also(6);
+  wait_link_->word("BLMOVE");
+  wait_link_->word(keys_->queue);
+  wait_link_->word(block_take_->key);
+  wait_link_->word("LEFT");
+  wait_link_->word("RIGHT");
+  wait_link_->word(kBlockSeconds);
+  wait_link_->end(worker_.turn_ns());
+  wait_link_->flush();
+}
+
+// One record has come: it is the first waiter's, and the others ask whether there are more.
+void LogHome::blocked(const net::RedisReply& reply) {
+  blocking_ = false;
+  Take& take = *std::exchange(block_take_, nullptr);
+  if (reply.kind != Kind::kString) {
+    take.state = reply.kind == Kind::kNil ? TakeState::kFree : TakeState::kUnsure;
+    if (reply.kind == Kind::kError) say(reply.text);
+    return;
+  }
+  LogRequest* const waiter = next_waiter();
+  if (waiter == nullptr) {
+    take.state = TakeState::kUnsure;
+    return;
+  }
+  LogRequest& first = *waiter;
+  first.records.add(reply.text);
+  first.takes |= static_cast<uint32_t>(1U << (&take - takes_.data()));
+  take.state = TakeState::kHeld;
+  take.owed = 1;
+  LogRequests all;
+  if (first.wanted == 1) {
+    finish(first);
+  } else {
+    all.push(first);
+  }
+  while (LogRequest* request = next_waiter()) all.push(*request);
+  while (LogRequest* request = pops_.pop()) all.push(*request);
+  pops_ = all;
+}
+
+void LogHome::block_lost() {
+  blocking_ = false;
+  std::exchange(block_take_, nullptr)->state = TakeState::kUnsure;
+}
+
+// ---- records on their way ----
+
+void LogHome::settle_takes() {
+  for (Take& take : takes_) {
+    if (take.state == TakeState::kUnsure) give_back(take);
+    if (take.state == TakeState::kHeld && take.delivered) remove(take);
+  }
+}
+
+void LogHome::give_back(Take& take) {
+  take.state = TakeState::kReturning;
+  take.after_loss = TakeState::kUnsure;
+  link_->begin(take, 6);
+  link_->word("EVALSHA");
+  link_->word(link_->sha1(kLogReturnScript));
+  link_->word(int64_t{3});
+  link_->word(keys_->queue);
+  link_->word(take.key);
+  link_->word(keys_->takers);
+  link_->end(worker_.turn_ns());
+  link_->flush();
+}
+
+void LogHome::remove(Take& take) {
+  take.state = TakeState::kReturning;
+  take.after_loss = TakeState::kHeld;  // and still delivered: it is removed again
+  link_->begin(take, 2);
+  link_->word("DEL");
+  link_->word(take.key);
+  link_->end(worker_.turn_ns());
+  link_->flush();
+}
+
+void LogHome::settled(Take& take, const net::RedisReply& reply) {
+  if (reply.kind == Kind::kError) {
+    take.state = take.after_loss;
+    if (net::error_kind(reply.text) == net::RedisErrorKind::kNoScript) {
+      return link_->load_scripts(worker_.turn_ns());
+    }
+    return say(reply.text);
+  }
+  take.state = TakeState::kFree;
+  take.delivered = false;
+}
+
+// What a client did not get, as the oldest again.
+void LogHome::give_back_next() {
+  if (returning_ != nullptr || returned_.empty()) return;
+  returning_ = returned_.pop();
+  const engine::LogBlock& records = returning_->records;
+  link_->begin(give_back_call_, 2 + records.count());
+  link_->word("LPUSH");
+  link_->word(keys_->queue);
+  for (size_t i = records.count(); i > 0; --i) link_->word(records.at(i - 1));
+  link_->end(worker_.turn_ns());
+  link_->flush();
+}
+
+void LogHome::gave_back(const net::RedisReply& reply) {
+  LogRequest& request = *std::exchange(returning_, nullptr);
+  if (reply.kind == Kind::kError) {
+    returned_.push(request);
+    return say(reply.text);
+  }
+  request.records.clear();
+  settle(request);
+}
+
+// Perhaps they are there: then they come twice, and are not lost.
+void LogHome::give_back_lost() {
+  returned_.push(*std::exchange(returning_, nullptr));
+}
+
+// ---- what processes left that are gone ----
+
+void LogHome::look_for_orphans() {
+  if (looking_ || worker_.turn_ns() < orphans_ns_) return;
+  looking_ = true;
+  if (!orphans_.empty()) {
+    link_->begin(orphan_call_, 6);
+    link_->word("EVALSHA");
+    link_->word(link_->sha1(kLogReturnScript));
+    link_->word(int64_t{3});
+    link_->word(keys_->queue);
+    link_->word(orphans_.back());
+    link_->word(keys_->takers);
+  } else if (!suspects_.empty()) {
+    link_->begin(alive_call_, 2 + suspects_.size());
+    link_->word("ZMSCORE");
+    link_->word(StorePulse::nodes_key(worker_.process().redis.prefix));
+    // "{queue}:taken:<process>:<n>"
+    const size_t begin = keys_->taken.size() - worker_.process().node.size() - 1;
+    for (const std::string& key : suspects_) {
+      const std::string_view name = std::string_view(key).substr(begin);
+      link_->word(name.substr(0, name.find(':')));
+    }
+  } else {
+    link_->begin(takers_call_, 2);
+    link_->word("SMEMBERS");
+    link_->word(keys_->takers);
+  }
+  link_->end(worker_.turn_ns());
+  link_->flush();
+}
+
+void LogHome::found_takers(const net::RedisReply& reply) {
+  looking_ = false;
+  orphans_ns_ = worker_.turn_ns() + kOrphansEveryNs;
+  if (reply.kind != Kind::kArray) return say(reply.text);
+  const std::string_view any =
+      std::string_view(keys_->taken)
+          .substr(0, keys_->taken.size() - worker_.process().node.size() - 1);
+  for (const net::RedisReply& key : reply.array()) {
+    if (suspects_.size() == kSuspectsMax) break;
+    if (key.text.starts_with(keys_->taken) || !key.text.starts_with(any)) continue;
+    suspects_.emplace_back(key.text);
+  }
+  if (!suspects_.empty()) orphans_ns_ = 0;
+}
+
+void LogHome::found_alive(const net::RedisReply& reply) {
+  looking_ = false;
+  const std::vector<std::string> suspects = std::exchange(suspects_, {});
+  orphans_ns_ = worker_.turn_ns() + kOrphansEveryNs;
+  if (reply.kind != Kind::kArray || reply.count != suspects.size()) return say(reply.text);
+  for (size_t i = 0; i < suspects.size(); ++i) {
+    if (reply.elements[i].kind == Kind::kNil) orphans_.push_back(suspects[i]);
+  }
+  if (!orphans_.empty()) orphans_ns_ = 0;
+}
+
+void LogHome::orphan_returned(const net::RedisReply& reply) {
+  looking_ = false;
+  if (reply.kind == Kind::kError) {
+    if (net::error_kind(reply.text) == net::RedisErrorKind::kNoScript) {
+      link_->load_scripts(worker_.turn_ns());
+    }
+    return say(reply.text);
+  }
+  if (reply.integer > 0) {
+    spdlog::info("{} log records that a daemon had taken before it was gone are in the queue again",
+                 reply.integer);
+  }
+  orphans_.pop_back();
+  orphans_ns_ = orphans_.empty() ? worker_.turn_ns() + kOrphansEveryNs : 0;
+}
+
+void LogHome::orphans_lost() {
+  looking_ = false;
+}
+
+}  // namespace toll::daemon
