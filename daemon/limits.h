@@ -40,6 +40,12 @@ inline constexpr size_t kBatchMax = 64;
 inline constexpr size_t kLineMin = 1024;
 inline constexpr size_t kLineMax = size_t{1} << 20;
 
+// The log: what may wait to be written; one message; and how many kinds of repeated lines are told
+// apart.
+inline constexpr size_t kLogQueueMax = size_t{256} << 10;
+inline constexpr size_t kLogMessageMax = 4096;
+inline constexpr size_t kLogKindsMax = 64;
+
 // Descriptors the daemon needs beside one per client: rings, doorbells, log, listener, reserve.
 inline constexpr uint32_t kReservedDescriptors = 160;
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <future>
 #include <memory>
+#include <poll.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <string>
@@ -58,7 +59,10 @@ std::string client_command() {
   return directory + "/tollkeeper";
 }
 
+// Where it cannot be printed at once it is not: a pipe that nobody reads must not hold up a start.
 void print_welcome(const std::string& socket) {
+  pollfd out{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&out, 1, 0) != 1 || (out.revents & POLLOUT) == 0) return;
   fmt::print(
       "tollkeeper {} listens on {}\n"
       "Try:\n"
@@ -172,7 +176,7 @@ std::expected<LogsAtStart, std::string> open_logs(Process& process,
   return LogsAtStart{std::move(state->lock), std::move(*spill)};
 }
 
-int serve(const config::Sources& sources, config::Loaded loaded) {
+int serve(const config::Sources& sources, config::Loaded loaded, const Log& log) {
   config::ServerSettings& server = loaded.settings.server;
   auto table = engine::PolicyTable::build(loaded.settings.policies, nullptr);
   if (!table) return fail(fmt::format("{}: {}", table.error().policy, table.error().message));
@@ -204,6 +208,7 @@ int serve(const config::Sources& sources, config::Loaded loaded) {
   if (!server.admin_group.empty()) process.admin_group = config::group_id(server.admin_group);
   Control control(process, sources, loaded.settings, *table, *listener);
   process.control = &control;
+  process.log = &log;
   process.node = fmt::format("{:016x}", machine.random_bits());
   StoreDirectory directory(loaded.settings.redis);
   process.directory = &directory;
@@ -264,12 +269,12 @@ int run(const Options& options) {
     fmt::print("{}", config::print(*loaded));
     return EXIT_SUCCESS;
   }
-  set_up_log(loaded->settings.log);
-  for (const std::string& warning : loaded->warnings) spdlog::warn("{}", warning);
   signal(SIGPIPE, SIG_IGN);  // a log whose reader is gone must not end us
   signal(SIGXFSZ, SIG_IGN);  // nor a file that may not grow: writing it fails
   Control::block_signals();
-  return serve(sources, std::move(*loaded));
+  const Log log(loaded->settings.log);
+  for (const std::string& warning : loaded->warnings) spdlog::warn("{}", warning);
+  return serve(sources, std::move(*loaded), log);
 }
 
 }  // namespace

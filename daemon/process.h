@@ -24,6 +24,7 @@
 namespace toll::daemon {
 
 class Control;
+class Log;
 class StoreDirectory;
 class LogSpill;
 class Treasury;
@@ -59,6 +60,7 @@ struct Process {
   std::vector<std::unique_ptr<WorkerCounters>> counters;  // each written by its worker
   std::vector<Worker*> workers;                           // complete before the first turn
   Control* control = nullptr;
+  const Log* log = nullptr;  // null: it is somebody else's
   StoreDirectory* directory = nullptr;  // null: without Redis
   Treasury* treasury = nullptr;         // null: costs are switched off
   LogSpill* spill = nullptr;            // null: log records are switched off

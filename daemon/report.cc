@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "daemon/log_spill.h"
+#include "daemon/logger.h"
 #include "daemon/treasury.h"
 #include "daemon/version.h"
 #include "engine/breaker.h"
@@ -180,6 +181,9 @@ NamedValues statistics(const Process& process) {
     for (const auto& counters : process.counters) total += counters->by_source[source].get();
     rows.emplace_back(fmt::format("source_{}", to_string(static_cast<engine::Source>(source))),
                       std::to_string(total));
+  }
+  if (process.log != nullptr) {
+    rows.emplace_back("log_lines_dropped", std::to_string(process.log->dropped()));
   }
   if (process.treasury != nullptr) {
     const JournalFigures& journal = process.treasury->journal();

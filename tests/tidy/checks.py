@@ -59,6 +59,8 @@ MAY_LOCK = {
     "daemon/worker_mail.cc",
     "daemon/breaker_board.h",  # transitions of breakers
     "daemon/breaker_board.cc",
+    "daemon/logging_sink.h",  # the queue to the log's thread
+    "daemon/logging_sink.cc",
     "daemon/store_directory.cc",  # what the resolver's thread and the others say to each other
 }
 

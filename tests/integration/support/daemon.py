@@ -29,11 +29,13 @@ class Daemon:
     """REQUIRES: stop(), kill() or cleanup() at the end; the `daemon` fixture sees to it."""
 
     def __init__(self, config="", backend=None, workers=2, server=None, arguments=(),
-                 environment=None, open_files=None, directory=None):
+                 environment=None, open_files=None, directory=None, errors_to=None,
+                 output_to=None):
         """`config` is the file after its [server] table, whose keys come in `server`.
 
         With config=None there is no file at all: `arguments` and `environment` say everything else,
-        the socket's path included."""
+        the socket's path included. `errors_to` is a descriptor in place of the file `err`, and
+        `output_to` in place of `out`."""
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="toll-"))
         self.directory.chmod(0o755)  # for clients of other users
         self.socket = str(self.directory / "t.sock")
@@ -43,6 +45,7 @@ class Daemon:
         self._arguments = list(arguments)
         self._environment = {**binaries.clean_environment(), **(environment or {})}
         self._open_files = open_files
+        self._errors_to, self._output_to = errors_to, output_to
         self.process = None
         self._ended = False  # its end was wanted, or has been told
         if config is None:
@@ -73,8 +76,10 @@ class Daemon:
 
         with open(self.directory / "out", "ab") as out, open(self.directory / "err", "ab") as err:
             self.process = subprocess.Popen(
-                [binaries.TOLLKEEPERD, *self._arguments], cwd=self.directory, stdout=out,
-                stderr=err, stdin=subprocess.DEVNULL, env=self._environment,
+                [binaries.TOLLKEEPERD, *self._arguments], cwd=self.directory,
+                stdout=out if self._output_to is None else self._output_to,
+                stderr=err if self._errors_to is None else self._errors_to,
+                stdin=subprocess.DEVNULL, env=self._environment,
                 preexec_fn=limit_files)
         self._ended = False
         return self
