@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/limits.h"
+#include "net/ring_restrictions.h"
 
 namespace toll::net {
 
@@ -78,7 +79,7 @@ std::string UringLoop::open(const LoopSettings& settings) {
   io_uring_params params{};
   // NO_SQARRAY must never join these: liburing 2.3 would write over the ring's header.
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED;
   params.cq_entries = std::max(settings.completion_entries, settings.submission_entries);
   if (const int result = io_uring_queue_init_params(settings.submission_entries, &ring_, &params);
       result < 0) {
@@ -95,6 +96,7 @@ std::string UringLoop::open(const LoopSettings& settings) {
       error != 0) {
     return why_no_ring(error);
   }
+  if (const int error = restrict_and_enable(ring_); error != 0) return why_no_ring(error);
   reaped_.reserve(params.cq_entries);
   arm_doorbell();
   return {};
