@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "config/load.h"
 #include "daemon/control.h"
@@ -64,7 +65,9 @@ void Session::dispatch(const CommandInfo& info, Framing framing, Request words) 
       break;
   }
   if (!replies_written()) return defer(framing, words);
-  if (info.command == Command::kReload) return start_reload(framing);
+  if (info.command == Command::kReload || info.command == Command::kDrain) {
+    return start_control(framing, info.command);
+  }
   ReplyWriter reply(stream_.output(), framing);
   if (!answer_administration(info, reply, words)) answer_handshake(info, reply, words, framing);
 }
@@ -128,16 +131,19 @@ void Session::answer_level(ReplyWriter& reply, std::string_view text) {
   reply.ok();
 }
 
-// The file is read by the control thread; the answer takes its place in the queue meanwhile.
-void Session::start_reload(Framing framing) {
+// The control thread does it; the answer takes its place in the queue meanwhile.
+void Session::start_control(Framing framing, Command command) {
   Ask* ask = add_ask(framing, Form::kControl);
-  worker_.process().control->reload([worker = &worker_, ask, this](ReloadResult result) {
+  ControlDone done = [worker = &worker_, ask, this](ControlResult result) {
     worker->post([ask, this, result = std::move(result)](Worker&) {
       control_error_ = result.error;
       control_notice_ = result.notice;
       answered(*ask);
     });
-  });
+  };
+  Control& control = *worker_.process().control;
+  command == Command::kDrain ? control.close_entrance(std::move(done))
+                             : control.reload(std::move(done));
 }
 
 void Session::write_control_result(ReplyWriter& reply) {

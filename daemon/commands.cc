@@ -58,6 +58,8 @@ constexpr auto kCommands = std::to_array<CommandInfo>({
      "Reads the configuration again; a bad file changes nothing. For administrators."},
     {"LEVEL", Command::kLevel, kAdmin, 1, 1, 0, "LEVEL trace|debug|info|warn|error|off",
      "Sets the level of the daemon's own log until it stops. For administrators."},
+    {"DRAIN", Command::kDrain, kAdmin, 0, 0, 0, "DRAIN",
+     "Takes no new clients and serves those that are there until they leave. For administrators."},
     {"VERSION", Command::kVersion, kAnyone, 0, 0, 0, "VERSION", "Tells the daemon's version."},
     {"HELP", Command::kHelp, kAnyone, 0, 1, 0, "HELP [verb]",
      "Lists what can be asked, or explains one verb."},

@@ -29,6 +29,7 @@ enum class Command : uint8_t {
   kPolicies,
   kReload,
   kLevel,
+  kDrain,
   kVersion,
   kHelp,
   // What a Redis client's connection handshake sends.

@@ -1,8 +1,10 @@
 #include "daemon/control.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstdint>
 #include <poll.h>
 #include <pthread.h>
@@ -24,6 +26,7 @@ namespace {
 constexpr int64_t kDrainNs = 3'000'000'000;
 constexpr int64_t kAbortNs = 500'000'000;
 constexpr int kDrainPollMs = 2;
+constexpr int64_t kTickNsPerMs = 1'000'000;
 
 sigset_t handled_signals() {
   sigset_t set;
@@ -54,7 +57,8 @@ Control::Control(Process& process, config::Sources sources, config::Settings set
       listener_(listener),
       sources_(std::move(sources)),
       settings_(std::move(settings)),
-      table_(std::move(table)) {
+      table_(std::move(table)),
+      supervision_(process) {
   const sigset_t set = handled_signals();
   signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
@@ -67,12 +71,13 @@ Control::~Control() {
 void Control::run() {
   std::array<pollfd, 2> waits = {{{.fd = signals_, .events = POLLIN, .revents = 0},
                                   {.fd = doorbell_.fd(), .events = POLLIN, .revents = 0}}};
+  supervision_.ready();
   while (true) {
-    const int ready = poll(waits.data(), waits.size(), -1);
+    const int ready = poll(waits.data(), waits.size(), until_next_tick_ms());
     if (ready < 0 && errno != EINTR) {
       throw std::system_error(errno, std::generic_category(), "poll");
     }
-    if (ready <= 0) continue;
+    if (ready < 0) continue;
     if (waits[1].revents != 0) {
       uint64_t rings = 0;  // the doorbell blocks when nobody rang
       [[maybe_unused]] const ssize_t rung = read(doorbell_.fd(), &rings, sizeof(rings));
@@ -85,29 +90,45 @@ void Control::run() {
         drain();
         return;
       }
-      reload_now([](const ReloadResult&) {});
+      reload_now([](const ControlResult&) {});
     }
   }
 }
 
-void Control::reload(std::function<void(ReloadResult)> done) {
+// How long to sleep at most, for poll(2).
+int Control::until_next_tick_ms() {
+  const int64_t now_ns = net::monotonic_ns();
+  const int64_t next_ns = supervision_.tick(now_ns);
+  if (next_ns == INT64_MAX) return -1;
+  return static_cast<int>(std::min<int64_t>((next_ns - now_ns) / kTickNsPerMs + 1, INT_MAX));
+}
+
+void Control::reload(ControlDone done) {
+  request([this, done = std::move(done)] { reload_now(done); });
+}
+
+void Control::close_entrance(ControlDone done) {
+  request([this, done = std::move(done)] { close_entrance_now(done); });
+}
+
+void Control::request(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
-    requests_.push_back(std::move(done));
+    requests_.push_back(std::move(task));
   }
   doorbell_.ring();
 }
 
 void Control::run_requests() {
-  std::vector<std::function<void(ReloadResult)>> requests;
+  std::vector<std::function<void()>> requests;
   {
     const std::lock_guard lock(mutex_);
     requests.swap(requests_);
   }
-  for (const auto& done : requests) reload_now(done);
+  for (const auto& task : requests) task();
 }
 
-void Control::reload_now(const std::function<void(ReloadResult)>& done) {
+void Control::reload_now(const ControlDone& done) {
   systemd::reloading();
   auto loaded = config::load(sources_);
   if (!loaded) {
@@ -138,7 +159,7 @@ void Control::reload_now(const std::function<void(ReloadResult)>& done) {
   settings_.policies = loaded->settings.policies;
   table_ = *table;
 
-  ReloadResult result{.error = "", .notice = fixed.empty() ? "" : "restart for " + fixed};
+  ControlResult result{.error = "", .notice = fixed.empty() ? "" : "restart for " + fixed};
   auto left = std::make_shared<std::atomic<uint32_t>>(process_.workers_count);
   for (Worker* worker : process_.workers) {
     worker->post([table = table_, left, done, result](Worker& self) {
@@ -148,6 +169,19 @@ void Control::reload_now(const std::function<void(ReloadResult)>& done) {
   }
   spdlog::info("reloaded: {} policies in force", settings_.policies.size());
   systemd::ready();
+}
+
+// Who finds our own socket's file no more cannot connect, and who had found it is still let in. An
+// adopted socket is left to the next daemon, with all that wait there.
+void Control::close_entrance_now(const ControlDone& done) {
+  if (!process_.draining.exchange(true)) {
+    spdlog::info("draining: no new clients; those that are there go on until they leave");
+  }
+  listener_.withdraw();
+  process_.workers[0]->post([done, adopted = listener_.adopted()](Worker& self) {
+    if (adopted) self.stop_accepting();
+    done({});
+  });
 }
 
 bool Control::drained() const {
@@ -165,6 +199,7 @@ void Control::drain() {
   bool aborted = false;
   while (!process_.accepting_ended.load() || !drained()) {
     run_requests();
+    supervision_.tick(net::monotonic_ns());
     const int64_t passed_ns = net::monotonic_ns() - started_ns;
     if (passed_ns > kDrainNs && !aborted) {
       aborted = true;

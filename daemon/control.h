@@ -1,4 +1,4 @@
-// The control thread: the main thread, once the workers run. It waits for signals and for reloads,
+// The control thread: the main thread, once the workers run. It waits for signals and for requests,
 // reads the configuration (which may block and allocate, as workers may not), and ends the process
 // in order.
 #pragma once
@@ -11,16 +11,19 @@
 
 #include "config/load.h"
 #include "daemon/process.h"
+#include "daemon/supervision.h"
 #include "engine/policy.h"
 #include "net/event_doorbell.h"
 #include "net/listener.h"
 
 namespace toll::daemon {
 
-struct ReloadResult {
-  std::string error;   // file, line and reason; "" if the new configuration is in force
-  std::string notice;  // keys that differ and that only a restart can change; "" if none
+// What came of a request to the control thread.
+struct ControlResult {
+  std::string error;   // of a reload: file, line and reason; "" if it was done
+  std::string notice;  // of a reload: keys that differ and that only a restart can change, or ""
 };
+using ControlDone = std::function<void(ControlResult)>;
 
 class Control {
  public:
@@ -40,11 +43,18 @@ class Control {
 
   // Reads the configuration again; `done` is called on some thread once every worker decides by it,
   // or with what is wrong with it. Any thread.
-  void reload(std::function<void(ReloadResult)> done);
+  void reload(ControlDone done);
+
+  // Takes no new connections from now on; those that are there go on until their clients leave.
+  // `done` is called on some thread once it is so. Any thread.
+  void close_entrance(ControlDone done);
 
  private:
-  void reload_now(const std::function<void(ReloadResult)>& done);
+  void request(std::function<void()> task);
+  void reload_now(const ControlDone& done);
+  void close_entrance_now(const ControlDone& done);
   void run_requests();
+  int until_next_tick_ms();
   void drain();
   bool drained() const;
 
@@ -55,9 +65,10 @@ class Control {
   std::shared_ptr<const engine::PolicyTable> table_;
   net::EventDoorbell doorbell_;
   int signals_;
+  Supervision supervision_;
 
   std::mutex mutex_;  // requests_ only
-  std::vector<std::function<void(ReloadResult)>> requests_;
+  std::vector<std::function<void()>> requests_;
 };
 
 }  // namespace toll::daemon

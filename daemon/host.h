@@ -13,6 +13,10 @@ namespace toll::daemon {
 // "unknown" where there is none.
 std::string machine_id();
 
+// Makes sure that descriptors 0 to 2 are taken, where the process was started without: else the
+// first file that is opened would get the log written into it. First of all.
+void keep_standard_descriptors();
+
 // The processors this process may use, in order; at least one.
 std::vector<int> usable_processors();
 

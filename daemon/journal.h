@@ -54,6 +54,8 @@ class Journal {
     uint64_t segment_bytes = uint64_t{16} << 20;  // a new one begins where a commit finds no room
     uint64_t zeroed_ahead_bytes = uint64_t{1} << 20;  // a file grows by zeros, in such steps
     bool with_spare = true;                           // the next segment's zeros are written ahead
+    // Called once for each segment that is read through: at the start, that can take long.
+    std::function<void()> progress = [] {};
   };
 
   // What open() found, for the log.

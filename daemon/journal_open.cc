@@ -187,6 +187,7 @@ void Journal::Impl::sort_out(const std::vector<Candidate>& candidates) {
 }
 
 std::expected<void, std::string> Journal::Impl::look_through(size_t index) {
+  settings_.progress();
   Segment& segment = segments_[index];
   const uint64_t number = segment.header.number;
   const std::string name = segment_name(number);

@@ -81,6 +81,7 @@ std::expected<void, net::FileError> Journal::Impl::visit(JournalPosition from,
   for (const Segment& segment : segments_) {
     const uint64_t begin = first_offset(segment, from);
     if (begin >= segment.end) continue;
+    settings_.progress();
     const uint64_t number = segment.header.number;
     const auto note = [&](uint64_t first, uint64_t last) { note_gap(number, first, last); };
     const auto bytes = load(number, segment.end, note);

@@ -117,15 +117,6 @@ void LogHome::settle(LogRequest& request) {
   worker_.answer(request);
 }
 
-uint64_t LogHome::left_in_spill() const {
-  const Process& process = worker_.process();
-  const uint64_t in = spill_.records_at_start() + sum(process, &WorkerCounters::logs_spilled) +
-                      sum(process, &WorkerCounters::logs_rescued);
-  const uint64_t out =
-      sum(process, &WorkerCounters::logs_drained) + spill_.figures().dropped.load();
-  return in > out ? in - out : 0;
-}
-
 // ---- without Redis ----
 
 void LogHome::take(LogBatch& batch) {

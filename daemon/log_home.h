@@ -92,8 +92,6 @@ class LogHome final : public net::RedisLinkHandler {
   LogRequest* next_waiter();
   void let_wait(LogRequest& request);
   void settle(LogRequest& request);
-  uint64_t left_in_spill() const;
-  void describe(LogRequest& request);
 
   // Without Redis.
   void answer_here(LogRequest& request);

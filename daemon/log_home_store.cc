@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/log_home.h"
+#include "daemon/report.h"
 #include "daemon/store.h"
 #include "daemon/store_link.h"
 #include "daemon/store_pulse.h"
@@ -212,7 +213,7 @@ void LogHome::questioned(const net::RedisReply& reply) {
     worker_.counters().logs_dropped.add(request.number);
     return finish(request);
   }
-  request.number += left_in_spill();
+  request.number += logs_in_spill(worker_.process());
   if (const auto oldest = drain_->oldest()) {
     request.oldest_ms = std::max<int64_t>(0, (worker_.now() - *oldest) / 1'000);
   }

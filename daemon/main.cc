@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <string>
@@ -24,6 +25,7 @@
 #include "config/host.h"
 #include "config/load.h"
 #include "daemon/control.h"
+#include "daemon/entrance.h"
 #include "daemon/host.h"
 #include "daemon/log_spill.h"
 #include "daemon/logger.h"
@@ -43,6 +45,10 @@
 
 namespace toll::daemon {
 namespace {
+
+// While a long journal is read, the service manager is told every second to wait for so much more.
+constexpr int64_t kTellEveryNs = 1'000'000'000;
+constexpr int64_t kExtendStartUs = 30'000'000;
 
 using Table = std::shared_ptr<const engine::PolicyTable>;
 
@@ -92,6 +98,7 @@ class Crew {
       threads_.emplace_back([&worker = *workers_[i], table, listener, all_open = all_open_,
                              processor = pin ? processors[i] : -1,
                              result = std::move(promise)]() mutable {
+        pthread_setname_np(pthread_self(), fmt::format("worker-{}", worker.index()).c_str());
         if (processor >= 0 && !pin_to_processor(processor)) {
           spdlog::debug("worker {} is not pinned: forbidden here", worker.index());
         }
@@ -148,6 +155,16 @@ std::expected<StateDirectory, std::string> open_state(const config::Settings& se
   return StateDirectory{std::move(*lock), std::move(*files)};
 }
 
+// What has grown long is read for longer than a start may take, which the manager is told.
+std::function<void()> extend_while_reading(Process& process, std::string_view what) {
+  return [&process, what, told_ns = int64_t{0}]() mutable {
+    const int64_t now_ns = process.machine.monotonic_ns();
+    if (told_ns != 0 && now_ns - told_ns < kTellEveryNs) return;
+    told_ns = now_ns;
+    systemd::extend_start(kExtendStartUs, fmt::format("starting: reading {}", what));
+  };
+}
+
 struct CostsAtStart {
   net::PathLock lock;
   std::unique_ptr<Treasury> treasury;
@@ -157,7 +174,10 @@ std::expected<CostsAtStart, std::string> open_costs(Process& process,
                                                     const config::Settings& settings) {
   auto state = open_state(settings, "journal", "costs.enabled");
   if (!state) return std::unexpected(std::move(state.error()));
-  auto treasury = Treasury::open(process, settings.costs, std::move(state->files), machine_id());
+  Journal::Settings shape;
+  shape.progress = extend_while_reading(process, "the journal");
+  auto treasury = Treasury::open(process, settings.costs, std::move(state->files), machine_id(),
+                                 std::move(shape));
   if (!treasury) return std::unexpected(std::move(treasury.error()));
   return CostsAtStart{std::move(state->lock), std::move(*treasury)};
 }
@@ -171,7 +191,9 @@ std::expected<LogsAtStart, std::string> open_logs(Process& process,
                                                   const config::Settings& settings) {
   auto state = open_state(settings, "spill", "logs.enabled");
   if (!state) return std::unexpected(std::move(state.error()));
-  auto spill = LogSpill::open(process, std::move(state->files), machine_id());
+  Journal::Settings shape = LogSpill::default_shape();
+  shape.progress = extend_while_reading(process, "the spill of log records");
+  auto spill = LogSpill::open(process, std::move(state->files), machine_id(), std::move(shape));
   if (!spill) return std::unexpected(std::move(spill.error()));
   return LogsAtStart{std::move(state->lock), std::move(*spill)};
 }
@@ -193,10 +215,7 @@ int serve(const config::Sources& sources, config::Loaded loaded, const Log& log)
   if (!backend) return fail(backend.error());
   spdlog::info("{}", backend->reason);
 
-  if (auto ready = prepare_directory(server.socket); !ready) return fail(ready.error());
-  net::ListenerSettings wanted{.path = server.socket, .mode = server.socket_mode, .group = {}};
-  if (!server.socket_group.empty()) wanted.group = config::group_id(server.socket_group);
-  auto listener = net::Listener::open(wanted);
+  auto listener = open_entrance(server);
   if (!listener) return fail(listener.error());
 
   const uint32_t workers =
@@ -234,10 +253,9 @@ int serve(const config::Sources& sources, config::Loaded loaded, const Log& log)
     if (auto started = crew.start(process, *table, listener->fd()); !started) {
       return fail(started.error());
     }
-    print_welcome(server.socket);
+    print_welcome(listener->path());
     spdlog::info("ready: {} workers, {} policies from {}", workers, loaded.settings.policies.size(),
                  loaded.file.empty() ? "the embedded defaults" : loaded.file);
-    systemd::ready();
     if (process.redis.enabled) {
       directory.start([&process](const StoreDirectory::Entry& entry) {
         for (Worker* worker : process.workers) {
@@ -283,6 +301,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
   const toll::daemon::ParsedOptions parsed = toll::daemon::parse_options(argc, argv);
   if (parsed.exit_status) return *parsed.exit_status;
+  toll::daemon::keep_standard_descriptors();
   try {
     return toll::daemon::run(parsed.options);
   } catch (const std::exception& error) {

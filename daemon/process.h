@@ -60,7 +60,7 @@ struct Process {
   std::vector<std::unique_ptr<WorkerCounters>> counters;  // each written by its worker
   std::vector<Worker*> workers;                           // complete before the first turn
   Control* control = nullptr;
-  const Log* log = nullptr;  // null: it is somebody else's
+  const Log* log = nullptr;             // null: it is somebody else's
   StoreDirectory* directory = nullptr;  // null: without Redis
   Treasury* treasury = nullptr;         // null: costs are switched off
   LogSpill* spill = nullptr;            // null: log records are switched off

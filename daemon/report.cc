@@ -25,6 +25,15 @@ uint64_t logs_dropped(const Process& process) {
   return dropped + on_disk - std::min(on_disk, sum(process, &WorkerCounters::logs_rescued));
 }
 
+uint64_t logs_in_spill(const Process& process) {
+  const uint64_t in = process.spill->records_at_start() +
+                      sum(process, &WorkerCounters::logs_spilled) +
+                      sum(process, &WorkerCounters::logs_rescued);
+  const uint64_t out =
+      sum(process, &WorkerCounters::logs_drained) + process.spill->figures().dropped.load();
+  return in > out ? in - out : 0;
+}
+
 namespace {
 
 uint64_t clients(const Process& process) {
@@ -80,23 +89,14 @@ std::string_view costs_health(const Process& process) {
 std::string_view logs_health(const Process& process) {
   if (process.spill == nullptr) return "off";
   if (process.spill->figures().state.load() != JournalState::kReady) return "refused";
-  const uint64_t in = process.spill->records_at_start() +
-                      sum(process, &WorkerCounters::logs_spilled) +
-                      sum(process, &WorkerCounters::logs_rescued);
-  const uint64_t out =
-      sum(process, &WorkerCounters::logs_drained) + process.spill->figures().dropped.load();
-  return process.redis.enabled && in > out ? "spilling" : "ready";
+  return process.redis.enabled && logs_in_spill(process) > 0 ? "spilling" : "ready";
 }
 
 bool costs_down(const Process& process) {
   return process.treasury != nullptr && costs_health(process) != "ready";
 }
 
-}  // namespace
-
-std::vector<std::string> health_fields(const Process& process, const engine::PolicyTable& table) {
-  const auto active = std::count_if(table.policies().begin(), table.policies().end(),
-                                    [](const engine::Policy& policy) { return policy.active; });
+std::vector<std::string> state_fields(const Process& process) {
   const StoreHealth store = store_health(process);
   const std::string_view state = process.draining.load() ? "draining"
                                  : (process.redis.enabled && !store.up) || costs_down(process)
@@ -109,13 +109,29 @@ std::vector<std::string> health_fields(const Process& process, const engine::Pol
       fmt::format("journal={}", journal_health(process)),
       fmt::format("costs={}", costs_health(process)),
       fmt::format("logs={}", logs_health(process)),
-      fmt::format("backend={}", net::to_string(process.machine.backend())),
-      fmt::format("workers={}", process.workers_count),
-      fmt::format("clients={}", clients(process)),
-      fmt::format("policies={}", active),
-      fmt::format("hosts={}", process.hosts.load()),
-      fmt::format("uptime_s={}", uptime_s(process)),
   };
+}
+
+}  // namespace
+
+std::vector<std::string> health_fields(const Process& process, const engine::PolicyTable& table) {
+  const auto active = std::count_if(table.policies().begin(), table.policies().end(),
+                                    [](const engine::Policy& policy) { return policy.active; });
+  std::vector<std::string> fields = state_fields(process);
+  fields.push_back(fmt::format("backend={}", net::to_string(process.machine.backend())));
+  fields.push_back(fmt::format("workers={}", process.workers_count));
+  fields.push_back(fmt::format("clients={}", clients(process)));
+  fields.push_back(fmt::format("policies={}", active));
+  fields.push_back(fmt::format("hosts={}", process.hosts.load()));
+  fields.push_back(fmt::format("uptime_s={}", uptime_s(process)));
+  return fields;
+}
+
+// How many clients are left matters while one waits for the last to go.
+std::string status_line(const Process& process) {
+  std::vector<std::string> fields = state_fields(process);
+  if (process.draining.load()) fields.push_back(fmt::format("clients={}", clients(process)));
+  return fmt::format("{}", fmt::join(fields, " "));
 }
 
 NamedValues statistics(const Process& process) {

@@ -24,6 +24,10 @@ NamedValues log_statistics(const Process& process, uint64_t size, int64_t oldest
 uint64_t sum(const Process& process, Counter WorkerCounters::* counter);
 // Log records that are gone because the queue or the disk was full, or were cleared away.
 uint64_t logs_dropped(const Process& process);
+// ... that wait on this host's disk for Redis. REQUIRES: log records are switched on.
+uint64_t logs_in_spill(const Process& process);
+// The same for `systemctl status`: no more than the state and what it rests on.
+std::string status_line(const Process& process);
 
 // name algorithm limits mode on_outage, for each policy in force.
 std::vector<std::array<std::string, 5>> policy_rows(const engine::PolicyTable& table);

@@ -138,7 +138,7 @@ class Session final : public net::StreamHandler {
   void answer_level(ReplyWriter& reply, std::string_view level);
   void answer_client(ReplyWriter& reply, Request words);
   void answer_hello(ReplyWriter& reply, Request words);
-  void start_reload(Framing framing);
+  void start_control(Framing framing, Command command);
 
   void let_pass();
   void write_replies();
@@ -156,7 +156,7 @@ class Session final : public net::StreamHandler {
   size_t scanned_ = 0;
   Deferred deferred_;
   std::string client_name_;     // CLIENT SETNAME
-  std::string control_error_;   // of the last RELOAD; "" is success
+  std::string control_error_;   // of the last RELOAD or DRAIN; "" is success
   std::string control_notice_;  // what it left unchanged
   enum class Admin : uint8_t { kUnasked, kNo, kYes } admin_ = Admin::kUnasked;
   const uint64_t id_;

@@ -67,6 +67,7 @@ class Worker {
 
   // Tasks for post():
   void adopt(std::shared_ptr<const engine::PolicyTable> table);
+  void stop_accepting();
   void drain();           // stop accepting; close each session once what it sent has been answered
   void abort_sessions();  // close them as they are
   void stop() { running_ = false; }  // ends, soon, whoever still waits

@@ -19,9 +19,13 @@ constexpr int64_t kGoodbyeNs = 200'000'000;
 
 }  // namespace
 
+void Worker::stop_accepting() {
+  if (acceptor_ != nullptr) acceptor_->stop();
+}
+
 void Worker::drain() {
   draining_ = true;
-  if (acceptor_ != nullptr) acceptor_->stop();
+  stop_accepting();
 }
 
 void Worker::abort_sessions() {

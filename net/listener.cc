@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -146,6 +147,33 @@ std::expected<Listener, std::string> Listener::open(const ListenerSettings& sett
   return listener;
 }
 
+std::expected<Listener, std::string> Listener::adopt(int fd) {
+  Listener listener;
+  listener.fd_ = fd;
+  listener.adopted_ = true;
+  const auto is = [fd](int option, int wanted) {
+    int value = 0;
+    socklen_t bytes = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, option, &value, &bytes) == 0 && value == wanted;
+  };
+  if (!is(SO_DOMAIN, AF_UNIX) || !is(SO_TYPE, SOCK_STREAM) || !is(SO_ACCEPTCONN, 1)) {
+    return std::unexpected(
+        "the socket that the service manager passed is no listening Unix stream socket: its unit "
+        "needs ListenStream= with a path, and Accept=no");
+  }
+  sockaddr_un address{};
+  socklen_t length = sizeof address;
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0 || flags < 0 ||
+      ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return std::unexpected(
+        fmt::format("the socket that the service manager passed: {}", std::strerror(errno)));
+  }
+  const size_t bytes = length - offsetof(sockaddr_un, sun_path);
+  listener.path_.assign(address.sun_path, ::strnlen(address.sun_path, bytes));
+  return listener;
+}
+
 // Makes the socket under its unfinished name, gives it all it needs, and only then its own name.
 std::expected<void, std::string> Listener::publish(const ListenerSettings& settings) {
   const std::string unfinished = settings.path + std::string(kUnfinished);
@@ -186,6 +214,7 @@ Listener::Listener(Listener&& other) noexcept
     : lock_(std::move(other.lock_)),
       path_(std::move(other.path_)),
       fd_(std::exchange(other.fd_, -1)),
+      adopted_(other.adopted_),
       device_(other.device_),
       inode_(other.inode_) {}
 
@@ -196,6 +225,7 @@ Listener& Listener::operator=(Listener&& other) noexcept {
     lock_ = std::move(other.lock_);
     path_ = std::move(other.path_);
     fd_ = std::exchange(other.fd_, -1);
+    adopted_ = other.adopted_;
     device_ = other.device_;
     inode_ = other.inode_;
   }

@@ -18,7 +18,8 @@ struct ListenerSettings {
   int backlog = 4096;
 };
 
-// Owns the listening descriptor, the socket's file, and the lock that goes with it. While it lives,
+// Owns the listening descriptor, and unless it was adopted the socket's file and the lock that goes
+// with it. While it lives,
 // `<path>.lock` is held; the socket is made as `<path>~` and renamed, so that whoever finds the
 // file finds it listening, with its final mode and group. Any thread, one at a time.
 class Listener {
@@ -29,14 +30,20 @@ class Listener {
   // operator.
   static std::expected<Listener, std::string> open(const ListenerSettings& settings);
 
+  // Takes a Unix stream socket that listens already, and is somebody else's as well: its file stays
+  // when we go, and who connects meanwhile waits for the next to accept. Makes it non-blocking. The
+  // error is a sentence for the operator; the descriptor is closed then.
+  static std::expected<Listener, std::string> adopt(int fd);
+
   Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&& other) noexcept;
   ~Listener();  // closes, and unlinks the file if it is still ours (same device and inode)
 
   int fd() const { return fd_; }
   const std::string& path() const { return path_; }
+  bool adopted() const { return adopted_; }
   // Stops new connections: unlinks the file, if ours, and lets the path go to whoever wants it
-  // next. The descriptor stays open for its loop.
+  // next. The descriptor stays open for its loop. Nothing, of an adopted one.
   void withdraw();
 
  private:
@@ -46,6 +53,7 @@ class Listener {
   PathLock lock_;
   std::string path_;
   int fd_ = -1;
+  bool adopted_ = false;
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };

@@ -7,6 +7,7 @@
 // worker.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 namespace toll::systemd {
@@ -24,6 +25,19 @@ void stopping();
 
 // The line that `systemctl status` shows, bounded as for ready().
 void status(std::string_view text);
+
+// The start takes longer, for a reason that `text` says: the manager waits for so much more, from
+// now on. Again before that is over, as long as it goes on.
+void extend_start(int64_t more_us, std::string_view text);
+
+// Is there a manager that listens?
+bool has_manager();
+
+// How long the manager's watchdog waits for a sign of life, as at start; 0: there is none.
+int64_t watchdog_us();
+
+// The sign of life.
+void feed_watchdog();
 
 inline constexpr int kStatusBytesMax = 512;
 

@@ -21,7 +21,8 @@ ttl = "2m"
 """
 
 VERBS = ("CHECK", "PEEK", "REFUND", "CHARGE", "RESET", "ACQUIRE", "RELEASE", "CL.THROTTLE", "PING",
-         "HEALTH", "STATS", "POLICIES", "RELOAD", "LEVEL", "VERSION", "HELP")
+         "HEALTH", "STATS", "POLICIES", "RELOAD", "LEVEL", "DRAIN",
+         "VERSION", "HELP")
 
 
 @pytest.fixture(scope="module")

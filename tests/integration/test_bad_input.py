@@ -31,7 +31,7 @@ WRONG_ARITY = ("CHECK", "CHECK once", "CHECK once a 1 once", "CHECK once a 1 onc
                "CHARGE once a 1 1",
                "RESET once", "RESET once a b", "ACQUIRE inflight", "ACQUIRE inflight a 1 1 1",
                "RELEASE inflight a", "RELEASE inflight a t t", "LEVEL", "LEVEL info info",
-               "RELOAD now", "VERSION 1", "POLICIES all", "HELP CHECK PEEK")
+               "RELOAD now", "DRAIN now", "VERSION 1", "POLICIES all", "HELP CHECK PEEK")
 
 
 @pytest.fixture(scope="module", name="tolls")

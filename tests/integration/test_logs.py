@@ -112,6 +112,17 @@ def test_a_reader_that_went_away_ends_nothing(daemon, backend):
     one.stop()
 
 
+@pytest.mark.parametrize("closed", [[2], [1, 2], [0, 1, 2]], ids=str)
+def test_without_a_standard_error_the_log_goes_nowhere(daemon, closed):
+    one = daemon(POLICIES, prepare=lambda: [os.close(fd) for fd in closed])
+    client = one.line()
+    assert client.ask("COST ADD alice 1").word == "OK"
+    assert client.ask("RELOAD").word == "OK"
+    one.stop()
+    for path in one.directory.rglob("*"):
+        assert not path.is_file() or b"reloaded" not in path.read_bytes(), path
+
+
 def test_the_last_words_are_not_lost(daemon):
     one = daemon(POLICIES)
     one.stop()

@@ -1,9 +1,13 @@
 """Who may administer: root, the daemon's own user and the admin group, by their credentials."""
 
+import os
+import shutil
 import subprocess
 import sys
 
 import pytest
+
+from support import binaries
 
 POLICIES = """
 [policies.once]
@@ -12,6 +16,7 @@ limits = ["10/365d"]
 
 NOBODY = 65534
 OTHER_GROUP = 65533
+DAEMONS_USER = 65532
 
 # Sends its arguments as lines over the socket in its first, and prints a line of each reply.
 CLIENT = """
@@ -25,7 +30,9 @@ for request in sys.argv[2:]:
     print(replies.readline().decode(), end="")
 """
 
-ADMINISTRATION = ("RESET once alice", "RELOAD", "LEVEL info")
+# DRAIN last: it lets nobody in any more.
+ADMINISTRATION = ("RESET once alice", "RELOAD", "LEVEL info", "BUDGET SET alice 1",
+                  "BUDGET CLEAR alice", "DRAIN")
 
 
 def ask_as(one, *requests, user=NOBODY, group=NOBODY, extra_groups=()):
@@ -65,9 +72,36 @@ def test_the_admin_group_may_administer(daemon, as_primary):
     one = daemon(POLICIES, server={"socket_mode": "0666", "admin_group": "users"})
     users = 100
     groups = {"group": users} if as_primary else {"group": NOBODY, "extra_groups": [users]}
-    assert [reply.split()[0] for reply in ask_as(one, *ADMINISTRATION, **groups)] == ["OK"] * 3
     others = ask_as(one, *ADMINISTRATION, group=OTHER_GROUP, extra_groups=[NOBODY])
     assert {reply.split()[1] for reply in others} == {"NOPERM"}
+    assert {reply.split()[0] for reply in ask_as(one, *ADMINISTRATION, **groups)} == {"OK"}
+
+
+@pytest.fixture
+def of_another_user(daemon, place):
+    """A daemon that runs as a user who is not root, in a directory of his own."""
+    program = shutil.copy(binaries.TOLLKEEPERD, place / "tollkeeperd")
+    place.chmod(0o755)
+    home = place / "home"
+    home.mkdir()
+    os.chown(home, DAEMONS_USER, DAEMONS_USER)
+
+    def become_him():
+        os.setgroups([])
+        os.setgid(DAEMONS_USER)
+        os.setuid(DAEMONS_USER)
+
+    return daemon(POLICIES, server={"socket_mode": "0666"}, directory=home, prepare=become_him,
+                  program=program)
+
+
+@pytest.mark.becomes_another_user
+@pytest.mark.parametrize("user", [0, DAEMONS_USER], ids=["root", "own"])
+def test_beside_root_it_is_the_daemons_own_user_who_may(of_another_user, user):
+    others = ask_as(of_another_user, *ADMINISTRATION, user=NOBODY, group=DAEMONS_USER)
+    assert {reply.split()[1] for reply in others} == {"NOPERM"}, "his group is not he"
+    his = ask_as(of_another_user, *ADMINISTRATION, user=user)
+    assert {reply.split()[0] for reply in his} == {"OK"}
 
 
 @pytest.mark.becomes_another_user

@@ -4,7 +4,6 @@ import os
 import re
 import resource
 import signal
-import socket
 import stat
 import subprocess
 
@@ -101,59 +100,6 @@ def test_it_starts_again_at_once_on_the_same_socket(daemon, backend):
         one.stop()
         one.start()
         assert one.line().ask("PING").line == "OK pong"
-
-
-# -- telling the service manager
-
-
-class ServiceManager:
-    """The socket that NOTIFY_SOCKET names."""
-
-    def __init__(self, path):
-        self.path = str(path)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self.path)
-        self._socket.settimeout(10 * binaries.patience())
-
-    def hears(self, word):
-        """Waits for a message with the line `word`."""
-        while word not in (message := self._socket.recv(4096).decode()).split("\n"):
-            pass
-        return message
-
-    def heard(self, word):
-        """Whether `word` has come by now."""
-        self._socket.setblocking(False)
-        try:
-            while word not in self._socket.recv(4096).decode().split("\n"):
-                pass
-            return True
-        except BlockingIOError:
-            return False
-
-    def close(self):
-        self._socket.close()
-
-
-def test_ready_is_told_once_the_socket_accepts_and_stopping_at_the_end(daemon, backend, place):
-    manager = ServiceManager(place / "notify")
-    one = daemon(POLICIES, backend=backend, launch_only=True,
-                 environment={"NOTIFY_SOCKET": manager.path})
-    manager.hears("READY=1")
-    assert LineClient(one.socket).ask("PING").line == "OK pong"  # at the first try
-    one.send_signal(signal.SIGTERM)
-    manager.hears("STOPPING=1")
-    assert one.wait() == 0
-    manager.close()
-
-
-def test_a_daemon_that_cannot_start_never_says_ready(daemon, place):
-    manager = ServiceManager(place / "notify")
-    one = daemon(POLICIES)
-    done = run_tollkeeperd("--config", one.file, environment={"NOTIFY_SOCKET": manager.path})
-    assert done.returncode > 0
-    assert not manager.heard("READY=1")
-    manager.close()
 
 
 # -- what it prints

@@ -75,6 +75,23 @@ TEST_F(JournalTest, TheEpochRisesAlsoWhereAllSegmentsAreGone) {
   }
 }
 
+// A long journal is no reason to be taken for one that hangs.
+TEST_F(JournalTest, WhileItIsReadItSaysForEachSegmentThatItGoesOn) {
+  {
+    Start start(disk, ledger);
+    for (int i = 0; i < 40; ++i) ASSERT_TRUE(start.commit({1500}));
+  }
+  const size_t there = segments().size();
+  ASSERT_GT(there, 4u);
+  size_t told = 0;
+  Journal::Settings settings = small_journal();
+  settings.progress = [&told] { ++told; };
+  Start again(disk, ledger, settings);
+  EXPECT_EQ(told, there);
+  visited(again.journal);
+  EXPECT_EQ(told, 2 * there);
+}
+
 TEST_F(JournalTest, FramesLieWhereCommitSaid) {
   Start start(disk, ledger);
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(start.commit({300, 1500, 40}));

@@ -216,6 +216,37 @@ TEST_F(ListenerTest, MovingHandsEverythingOver) {
 }
 
 // A loop that goes lets the name go with it, so that a restart in place works.
+TEST_F(ListenerTest, AnAdoptedSocketIsUsedAndLeftToItsOwner) {
+  const Fd owner = bare_socket(true);
+  ASSERT_EQ(::chmod(path_.c_str(), 0640), 0);
+  {
+    auto listener = Listener::adopt(::fcntl(*owner, F_DUPFD_CLOEXEC, 0));
+    ASSERT_TRUE(listener) << listener.error();
+    EXPECT_TRUE(listener->adopted());
+    EXPECT_EQ(listener->path(), path_);
+    EXPECT_EQ(::fcntl(listener->fd(), F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    Listener moved = std::move(*listener);
+    EXPECT_TRUE(moved.adopted());
+    moved.withdraw();
+    EXPECT_EQ(knock(), 0);
+  }
+  EXPECT_EQ(knock(), 0);
+  EXPECT_EQ(files(), 1u);
+  struct stat file{};
+  ASSERT_EQ(::stat(path_.c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 07777, 0640u);
+}
+
+TEST_F(ListenerTest, OnlyAListeningUnixStreamSocketIsAdopted) {
+  expect_says(Listener::adopt(bare_socket(false).release()), "Accept=no");
+  expect_says(Listener::adopt(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), "ListenStream=");
+  expect_says(Listener::adopt(::open("/dev/null", O_RDONLY | O_CLOEXEC)), "ListenStream=");
+  const int next = ::dup(0);
+  ::close(next);
+  expect_says(Listener::adopt(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)), "ListenStream=");
+  EXPECT_EQ(::fcntl(next, F_GETFD), -1) << "what is refused is closed";
+}
+
 class RestartTest : public ListenerTest, public ::testing::WithParamInterface<Variant> {};
 
 TEST_P(RestartTest, AListenerThatALoopAcceptedFromCanBeOpenedAgainAtOnce) {

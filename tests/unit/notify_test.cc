@@ -82,6 +82,26 @@ TEST_F(Notify, StoppingIsHeard) {
   EXPECT_EQ(heard(), "STOPPING=1");
 }
 
+TEST_F(Notify, AStartThatTakesLongerSaysForHowLongAndWhy) {
+  extend_start(30'000'000, "reading the journal\nREADY=1");
+  EXPECT_EQ(heard(), "EXTEND_TIMEOUT_USEC=30000000\nSTATUS=reading the journal");
+}
+
+TEST_F(Notify, TheWatchdogIsFedByWhoHasOne) {
+  EXPECT_TRUE(has_manager());
+  EXPECT_EQ(watchdog_us(), 0);
+  setenv("WATCHDOG_USEC", "10000000", 1);
+  EXPECT_EQ(watchdog_us(), 10'000'000);
+  setenv("WATCHDOG_PID", "1", 1);
+  EXPECT_EQ(watchdog_us(), 0) << "another process' watchdog";
+  setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
+  EXPECT_EQ(watchdog_us(), 10'000'000);
+  unsetenv("WATCHDOG_PID");
+  unsetenv("WATCHDOG_USEC");
+  feed_watchdog();
+  EXPECT_EQ(heard(), "WATCHDOG=1");
+}
+
 TEST_F(Notify, AStatusCannotSmuggleInAnotherMessage) {
   status("two lines\nREADY=1");
   EXPECT_EQ(heard(), "STATUS=two lines");
@@ -100,7 +120,9 @@ TEST_F(Notify, AStatusIsNotReadPastItsEnd) {
 
 TEST_F(Notify, NobodyListeningIsNoError) {
   unsetenv("NOTIFY_SOCKET");
+  EXPECT_FALSE(has_manager());
   ready("unheard");
+  feed_watchdog();
   reloading();
   stopping();
   EXPECT_EQ(heard(), "");

@@ -35,7 +35,7 @@ std::set<int> open_rings() {
 }
 
 // Asking which operations there are changes nothing, and the loop has no use for it.
-int probe(int ring) {
+int ask_what_there_is(int ring) {
   std::array<char, sizeof(io_uring_probe)> room{};
   return syscall(SYS_io_uring_register, ring, IORING_REGISTER_PROBE, room.data(), 0) < 0 ? errno
                                                                                          : 0;
@@ -100,7 +100,7 @@ TEST_F(RestrictedRing, WhatTheLoopUsesIsNot) {
 
 TEST_F(RestrictedRing, NothingMoreCanBeRegistered) {
   if (!made_) return;
-  EXPECT_EQ(probe(ring_.ring_fd), EACCES);
+  EXPECT_EQ(ask_what_there_is(ring_.ring_fd), EACCES);
   const int fd = 0;
   EXPECT_EQ(io_uring_register_files(&ring_, &fd, 1), -EACCES);
 }
@@ -114,7 +114,7 @@ TEST(UringLoopRing, IsRestricted) {
   for (const int ring : open_rings()) {
     if (before.contains(ring)) continue;
     ++made;
-    EXPECT_EQ(probe(ring), EACCES);
+    EXPECT_EQ(ask_what_there_is(ring), EACCES);
   }
   EXPECT_EQ(made, 1);
 }

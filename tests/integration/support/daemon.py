@@ -30,12 +30,15 @@ class Daemon:
 
     def __init__(self, config="", backend=None, workers=2, server=None, arguments=(),
                  environment=None, open_files=None, directory=None, errors_to=None,
-                 output_to=None):
+                 output_to=None, listener=None,
+                 prepare=None, program=None, before=()):
         """`config` is the file after its [server] table, whose keys come in `server`.
 
         With config=None there is no file at all: `arguments` and `environment` say everything else,
         the socket's path included. `errors_to` is a descriptor in place of the file `err`, and
-        `output_to` in place of `out`."""
+        `output_to` in place of `out`. `listener` is a socket to pass to it;
+        `prepare` is called in the new process before the program is, which `program` may name;
+        `before` goes before all arguments."""
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="toll-"))
         self.directory.chmod(0o755)  # for clients of other users
         self.socket = str(self.directory / "t.sock")
@@ -46,6 +49,11 @@ class Daemon:
         self._environment = {**binaries.clean_environment(), **(environment or {})}
         self._open_files = open_files
         self._errors_to, self._output_to = errors_to, output_to
+        self._listener, self._prepare = listener, prepare
+        self._program = program or binaries.TOLLKEEPERD
+        if listener:
+            self._environment = {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "tollkeeper",
+                                 **self._environment}
         self.process = None
         self._ended = False  # its end was wanted, or has been told
         if config is None:
@@ -54,6 +62,7 @@ class Daemon:
         else:
             self.write_config(config)
             self._arguments = ["--config", str(self.file), *self._arguments]
+        self._arguments = [*map(str, before), *self._arguments]
 
     # -- configuration
 
@@ -70,17 +79,24 @@ class Daemon:
 
     def launch(self):
         """Starts the process and waits for nothing."""
-        def limit_files():
+        def prepare():
             if self._open_files:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
+            if self._listener:
+                os.dup2(self._listener.fileno(), 3)
+            if self._prepare:
+                self._prepare()
+
+        # Only the process itself knows the pid that it is passed to.
+        named = ["sh", "-c", 'export LISTEN_PID=$$; exec "$0" "$@"'] if self._listener else []
 
         with open(self.directory / "out", "ab") as out, open(self.directory / "err", "ab") as err:
             self.process = subprocess.Popen(
-                [binaries.TOLLKEEPERD, *self._arguments], cwd=self.directory,
+                [*named, self._program, *self._arguments], cwd=self.directory,
                 stdout=out if self._output_to is None else self._output_to,
                 stderr=err if self._errors_to is None else self._errors_to,
                 stdin=subprocess.DEVNULL, env=self._environment,
-                preexec_fn=limit_files)
+                close_fds=not self._listener, preexec_fn=prepare)
         self._ended = False
         return self
 
