@@ -146,6 +146,8 @@ workers = {}
 backend = "{}"
 memory = "{}MiB"
 state_dir = "{}"
+[metrics]
+listen = ""
 [log]
 level = "warn"
 [defaults]

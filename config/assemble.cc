@@ -214,6 +214,8 @@ std::expected<Loaded, std::vector<Fault>> finish(Assembly& assembly, std::string
   loaded.printed = printed_settings(assembly);
   warn_of_a_mode_without_redis(sources.environment, assembly);
   loaded.settings = std::move(assembly.draft.settings);
+  loaded.settings.metrics.named =
+      assembly.origins[key_index("metrics.listen")].layer != Layer::kDefault;
   for (PolicyDraft& policy : assembly.policies) {
     loaded.settings.policies.push_back(std::move(policy.spec));
   }

@@ -1,8 +1,10 @@
 #include "config/keys.h"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <cassert>
+#include <utility>
 
 #include "config/limits.h"
 #include "engine/key_name.h"
@@ -121,6 +123,33 @@ Objected take_budget(const Value& value, Draft& draft) {
 std::string print_budget(const Draft& draft) {
   const engine::NanoDollars budget = draft.settings.costs.budget;
   return quote(budget == engine::kNoBudget ? "none" : engine::format_dollars(budget));
+}
+
+constexpr Expected kListenExpected =
+    "an address and a port, as 127.0.0.1:9464 or [::1]:9464, or \"\" for no metrics";
+
+// An address and not a name: which one a name stands for may change between two starts.
+Objected take_listen(const Value& value, Draft& draft) {
+  if (value.kind != Kind::kText) return objection(value);
+  MetricsSettings& metrics = draft.settings.metrics;
+  if (value.text.empty()) {
+    metrics.host.clear();
+    return std::nullopt;
+  }
+  const size_t colon = value.text.rfind(':');
+  if (colon == std::string::npos) return objection(value);
+  std::string host = value.text.substr(0, colon);
+  const bool bracketed = host.size() > 2 && host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  in6_addr address{};
+  if (inet_pton(bracketed ? AF_INET6 : AF_INET, host.c_str(), &address) != 1) {
+    return objection(value);
+  }
+  const auto port = parse_count(std::string_view(value.text).substr(colon + 1));
+  if (!port || *port > UINT16_MAX) return objection(value);
+  metrics.host = std::move(host);
+  metrics.port = static_cast<uint16_t>(*port);
+  return std::nullopt;
 }
 
 constexpr std::array kKeys = {
@@ -321,6 +350,8 @@ constexpr std::array kKeys = {
       },
       [](const Draft& d) { return quote(format_size(d.settings.logs.spill_bytes_max)); },
       Change::kByRestart},
+    K{"metrics", "listen", Kind::kText, kListenExpected, "\"127.0.0.1:9464\"", take_listen,
+      [](const Draft& d) { return quote(format_listen(d.settings.metrics)); }, Change::kByRestart},
     K{"log", "level", Kind::kText,
       "one of \"trace\", \"debug\", \"info\", \"warn\", \"error\", \"off\"", "\"info\"",
       [](const Value& v, Draft& d) {
@@ -336,7 +367,7 @@ constexpr std::array kKeys = {
       [](const Draft& d) { return quote(to_string(d.settings.log.format)); }, Change::kByRestart},
 };
 
-constexpr std::array<std::string_view, 2> kLaterTables = {"logs", "metrics"};
+constexpr std::array<std::string_view, 1> kLaterTables = {"logs"};
 
 struct Misplaced {
   std::string_view section;
@@ -412,6 +443,13 @@ Objected take_deadline(const Value& value, int64_t& out_us) {
 
 std::string_view to_string(CostAck ack) {
   return ack == CostAck::kDisk ? "disk" : "redis";
+}
+
+std::string format_listen(const MetricsSettings& metrics) {
+  if (metrics.host.empty()) return "";
+  const bool bracketed = metrics.host.find(':') != std::string::npos;
+  return fmt::format("{}{}{}:{}", bracketed ? "[" : "", metrics.host, bracketed ? "]" : "",
+                     metrics.port);
 }
 
 std::string_view to_string(LogFormat format) {

@@ -50,8 +50,8 @@ struct Key {
   bool secret = false;  // a text given for it is not repeated in messages
 };
 
-// [server], [redis], [defaults], [costs], [logs] and [log], in the order of the shipped file. Defined in
-// keys.cc.
+// [server], [redis], [defaults], [costs], [logs], [metrics] and [log], in the order of the shipped
+// file. Defined in keys.cc.
 std::span<const Key<Draft>> keys();
 
 // Tables that later versions will know and this one must not pass over in silence, so that nobody
@@ -87,6 +87,8 @@ std::string_view to_string(LogFormat format);
 std::string_view to_string(LogRecordFormat format);
 // The same for costs.ack.
 std::string_view to_string(CostAck ack);
+// As metrics.listen is written: "127.0.0.1:9464", "[::1]:9464", "".
+std::string format_listen(const MetricsSettings& metrics);
 
 // In place of a text that may hold a password.
 inline constexpr std::string_view kNotShown = "a text that is not repeated here";

@@ -82,6 +82,15 @@ struct LogsSettings {
   bool operator==(const LogsSettings&) const = default;
 };
 
+// Where the metrics page listens, over HTTP.
+struct MetricsSettings {
+  std::string host = "127.0.0.1";  // an address of either family; "" is off
+  uint16_t port = 9464;            // 0: any that is free
+  bool named = false;              // by the operator: it must be had
+
+  bool operator==(const MetricsSettings&) const = default;
+};
+
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : uint8_t { kAuto, kText, kJson, kJournal };
 
@@ -97,6 +106,7 @@ struct Settings {
   RedisSettings redis;
   CostsSettings costs;
   LogsSettings logs;
+  MetricsSettings metrics;
   LogSettings log;
   std::vector<engine::PolicySpec> policies;
 };

@@ -60,6 +60,8 @@ Control::Control(Process& process, config::Sources sources, config::Settings set
       table_(std::move(table)),
       supervision_(process) {
   const sigset_t set = handled_signals();
+  process_.reloads.good.set(1);
+  process_.reloads.loaded_us.set(static_cast<uint64_t>(process_.machine.realtime_us()));
   signals_ = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
 }
@@ -119,6 +121,11 @@ void Control::request(std::function<void()> task) {
   doorbell_.ring();
 }
 
+std::shared_ptr<const engine::PolicyTable> Control::policies() {
+  const std::lock_guard lock(mutex_);
+  return table_;
+}
+
 void Control::run_requests() {
   std::vector<std::function<void()>> requests;
   {
@@ -138,16 +145,14 @@ void Control::reload_now(const ControlDone& done) {
     const size_t more = loaded.error().size() - 1;
     std::string error = loaded.error().front().text();
     if (more > 0) error += " (and " + std::to_string(more) + " more)";
-    systemd::ready();
-    done({.error = std::move(error), .notice = ""});
+    refuse(done, std::move(error));
     return;
   }
   auto table = engine::PolicyTable::build(loaded->settings.policies, table_.get());
   if (!table) {
-    const std::string error = "policies." + table.error().policy + ": " + table.error().message;
+    std::string error = "policies." + table.error().policy + ": " + table.error().message;
     spdlog::error("reload refused, nothing was changed: {}", error);
-    systemd::ready();
-    done({.error = error, .notice = ""});
+    refuse(done, std::move(error));
     return;
   }
   for (const std::string& warning : loaded->warnings) spdlog::warn("{}", warning);
@@ -155,9 +160,15 @@ void Control::reload_now(const ControlDone& done) {
   if (!fixed.empty())
     spdlog::warn("changed in the file, but in force only after a restart: {}", fixed);
   if (loaded->settings.log.level != settings_.log.level) set_log_level(loaded->settings.log.level);
+  process_.reloads.done.add();
+  process_.reloads.good.set(1);
+  process_.reloads.loaded_us.set(static_cast<uint64_t>(process_.machine.realtime_us()));
   settings_.log = loaded->settings.log;
   settings_.policies = loaded->settings.policies;
-  table_ = *table;
+  {
+    const std::lock_guard lock(mutex_);
+    table_ = *table;
+  }
 
   ControlResult result{.error = "", .notice = fixed.empty() ? "" : "restart for " + fixed};
   auto left = std::make_shared<std::atomic<uint32_t>>(process_.workers_count);
@@ -182,6 +193,13 @@ void Control::close_entrance_now(const ControlDone& done) {
     if (adopted) self.stop_accepting();
     done({});
   });
+}
+
+void Control::refuse(const ControlDone& done, std::string error) {
+  process_.reloads.refused.add();
+  process_.reloads.good.set(0);
+  systemd::ready();
+  done({.error = std::move(error), .notice = ""});
 }
 
 bool Control::drained() const {

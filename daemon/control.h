@@ -49,10 +49,14 @@ class Control {
   // `done` is called on some thread once it is so. Any thread.
   void close_entrance(ControlDone done);
 
+  // The policies in force. Any thread.
+  std::shared_ptr<const engine::PolicyTable> policies();
+
  private:
   void request(std::function<void()> task);
   void reload_now(const ControlDone& done);
   void close_entrance_now(const ControlDone& done);
+  void refuse(const ControlDone& done, std::string error);
   void run_requests();
   int until_next_tick_ms();
   void drain();
@@ -67,7 +71,7 @@ class Control {
   int signals_;
   Supervision supervision_;
 
-  std::mutex mutex_;  // requests_ only
+  std::mutex mutex_;  // requests_, and table_ where others look
   std::vector<std::function<void()>> requests_;
 };
 

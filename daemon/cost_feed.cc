@@ -16,16 +16,30 @@ using engine::RecordKind;
 
 constexpr size_t kFreeMax = 4;
 
+engine::RecordReader records_of(JournalCommit& commit) {
+  const std::span<char> bytes = commit.frame.bytes();
+  return engine::RecordReader(
+      std::string_view(bytes.data(), bytes.size()).substr(engine::kFrameHeaderBytes));
+}
+
+// Of its first record.
+engine::TimeUs time_of(JournalCommit& commit) {
+  engine::RecordReader records = records_of(commit);
+  JournalRecord record;
+  return records.next(record) ? record.time : 0;
+}
+
 }  // namespace
 
 CostFeed::CostFeed(Settings settings, CostBook& book, const engine::KeyHasher& hasher)
-    : settings_(settings), book_(book), hasher_(hasher) {
+    : settings_(settings), book_(book), hasher_(hasher), oldest_(book.oldest_unapplied) {
   window_.reserve(settings.window_max);
 }
 
 // ---- what was kept ----
 
 void CostFeed::kept(std::unique_ptr<JournalCommit> commit) {
+  if (oldest_ == 0 || needs() == kNeedsNothing) oldest_ = time_of(*commit);
   const size_t bytes = commit->frame.bytes().size();
   if (queue_bytes_ + bytes > settings_.queue_bytes_max) {
     // The disk has it all; from the first that is dropped here, it is read there.
@@ -89,6 +103,7 @@ void CostFeed::add(const JournalRecord& record) {
     return;
   }
   ++account.users;
+  if (window_.empty()) oldest_ = record.time;
   window_.push_back({.account = &account,
                      .number = number,
                      .amount = record.amount,
@@ -121,6 +136,7 @@ void CostFeed::rewind() {
   behind_ = true;
   want_read_ = false;
   disk_ = {};
+  oldest_ = 0;
   for (size_t i = 0; i < book_.ledger.size(); ++i) book_.ledger.at(i).mark.reset();
 }
 
@@ -132,10 +148,8 @@ bool CostFeed::next_frame() {
   held_.push_back(std::move(queue_.front()));
   queue_.pop_front();
   JournalCommit& commit = *held_.back();
-  const std::span<char> bytes = commit.frame.bytes();
-  queue_bytes_ -= bytes.size();
-  current_.records = engine::RecordReader(
-      std::string_view(bytes.data(), bytes.size()).substr(engine::kFrameHeaderBytes));
+  queue_bytes_ -= commit.frame.bytes().size();
+  current_.records = records_of(commit);
   current_.epoch = settings_.epoch;
   current_.next = {commit.position, 0};
   current_.open = true;

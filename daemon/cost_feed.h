@@ -60,6 +60,9 @@ class CostFeed {
 
   // The first frame that is still needed; kNeedsNothing.
   engine::JournalPosition needs() const;
+  // When the oldest charge was accepted that the store may not have; 0: it has all. Where they are
+  // read from the disk, of the last that was looked at.
+  engine::TimeUs oldest_unapplied() const { return needs() == kNeedsNothing ? 0 : oldest_; }
   // Once through with what was in the journal at the start.
   bool caught_up() const { return caught_up_; }
   bool reading() const { return reading_; }
@@ -92,6 +95,7 @@ class CostFeed {
 
   std::deque<std::unique_ptr<JournalCommit>> queue_;
   size_t queue_bytes_ = 0;
+  engine::TimeUs oldest_ = 0;
   // The window's. The last may not be at its end.
   std::vector<std::unique_ptr<JournalCommit>> held_;
   std::vector<std::unique_ptr<JournalCommit>> free_;

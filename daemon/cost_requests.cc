@@ -219,6 +219,7 @@ void Session::write_cost(const CostRequest& request, ReplyWriter& reply) {
     return reply.error(code_of(request.result), refusal(request.result));
   }
   const std::string_view source = request.by_store ? "redis" : "journal";
+  counters.cost_times[request.by_store ? 1 : 0].add(worker_.age_us(*request.ask));
   const std::string spent = engine::format_dollars(request.spent);
   const std::string held = engine::format_dollars(request.held);
   const std::string budget = budget_text(request.budget);
@@ -238,7 +239,7 @@ void Session::write_cost(const CostRequest& request, ReplyWriter& reply) {
       break;
   }
   const bool admitted = request.result == CostResult::kAdmitted;
-  (admitted ? counters.allowed : counters.denied).add();
+  (admitted ? counters.budget_admitted : counters.budget_refused).add();
   const NanoDollars used = engine::add_capped(request.spent, request.held);
   const std::string remaining =
       request.budget == engine::kNoBudget

@@ -363,6 +363,9 @@ void Costs::pump() {
   while (!backlog_.empty() && filling_->frame.has_room()) take(*backlog_.pop());
   snapshot();
   send_commit();
+  if (link_ == nullptr) return;
+  const engine::TimeUs oldest = feed_.oldest_unapplied();
+  worker_.counters().costs_oldest_us.set(static_cast<uint64_t>(oldest));
 }
 
 void Costs::answered(JournalRead& read) {

@@ -64,7 +64,7 @@ class Costs final {
   struct Call final : net::RedisCall {
     Costs* costs = nullptr;
     void on_reply(const net::RedisReply& reply) override { costs->replied(reply); }
-    void on_lost(net::CallLoss) override { costs->lost(); }
+    void on_lost(net::CallLoss loss) override { costs->lost(loss); }
   };
   struct Claim final : net::RedisCall {
     Costs* costs = nullptr;
@@ -104,8 +104,9 @@ class Costs final {
   void window_over();
   void write_call();
   void replied(const net::RedisReply& reply);
-  void lost();
+  void lost(net::CallLoss loss);
   void failed(std::string_view message);
+  void retry_later(std::string_view problem);
   void say(std::string_view problem);
   void deal(std::string_view reply);
   void give_up(const engine::CostCall::Dealt& dealt);
@@ -152,6 +153,7 @@ class Costs final {
   };
   std::deque<Unwanted> unwanted_;
   bool calling_ = false;
+  int64_t call_sent_ns_ = 0;
   uint32_t resent_ = 0;
   int64_t retry_ns_ = 0;  // nothing is sent before
   int64_t said_ns_ = 0;

@@ -248,7 +248,8 @@ void Costs::window_over() {
 void Costs::write_call() {
   const auto keys = call_data_.keys();
   const auto arguments = call_data_.arguments();
-  worker_.counters().costs_calls.add();
+  worker_.counters().costs_calls.sent.add();
+  call_sent_ns_ = worker_.turn_ns();
   link_->begin(call_, 3 + keys.size() + arguments.size());
   link_->word("EVALSHA");
   link_->word(link_->sha1(kCostsScript));
@@ -259,9 +260,9 @@ void Costs::write_call() {
   link_->flush();
 }
 
-void Costs::lost() {
+void Costs::lost(net::CallLoss loss) {
   calling_ = false;
-  worker_.counters().costs_lost.add();
+  worker_.counters().costs_calls.lost[static_cast<size_t>(loss)].add();
   for (CostCharge& charge : feed_.window()) {
     if (engine::flawed(engine::Flaw::kRenumbersRetry)) charge.number.sequence = ++sequence_;
   }
@@ -295,6 +296,8 @@ void Costs::settle_late_holds() {
 }
 
 void Costs::replied(const net::RedisReply& reply) {
+  const int64_t took_ns = worker_.turn_ns() - call_sent_ns_;
+  worker_.counters().costs_calls.answered.add(static_cast<uint64_t>(took_ns / 1'000));
   if (reply.kind == net::RedisReply::Kind::kError) {
     const bool no_script = net::error_kind(reply.text) == RedisErrorKind::kNoScript;
     if (no_script && resent_ < kResendsMax) {
@@ -312,9 +315,14 @@ void Costs::replied(const net::RedisReply& reply) {
 }
 
 void Costs::failed(std::string_view message) {
-  worker_.counters().costs_errors.add();
+  const net::RedisErrorKind kind = net::error_kind(message);
+  worker_.counters().costs_calls.errors[static_cast<size_t>(kind)].add();
+  retry_later(message);
+}
+
+void Costs::retry_later(std::string_view problem) {
   retry_ns_ = worker_.turn_ns() + kRetryNs;
-  say(message);
+  say(problem);
 }
 
 void Costs::say(std::string_view problem) {
@@ -330,7 +338,8 @@ void Costs::deal(std::string_view reply) {
   const auto all = call_data_.deal(reply);
   if (!all) {
     answer_all_by_ledger(flying_);
-    return failed(all.error());
+    worker_.counters().costs_calls.malformed.add();
+    return retry_later(all.error());
   }
   retry_ns_ = 0;
   settle_late_holds();
@@ -343,6 +352,7 @@ void Costs::deal(std::string_view reply) {
         worker_.counters().costs_duplicates.add();
         break;
       case CostVerdict::kDiffers:
+        worker_.counters().costs_gaps.add();
         forgot = forgot || dealt.forgot;
         break;
       case CostVerdict::kFenced:

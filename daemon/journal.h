@@ -20,6 +20,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/journal_record.h"
@@ -38,6 +39,9 @@ enum class JournalState : uint8_t {
   kFull,   // no room on the disk, or journal_max reached
   kFailed  // the disk answers with errors
 };
+constexpr std::string_view to_string(JournalState state) {
+  return state == JournalState::kReady ? "ready" : state == JournalState::kFull ? "full" : "failed";
+}
 
 // A frame to commit, and where it came to lie.
 struct JournalFrame {

@@ -44,7 +44,8 @@ bool Journal::Impl::remove_oldest(engine::TimeUs now) {
 }
 
 bool Journal::Impl::grow_spare(engine::TimeUs now) {
-  if (!settings_.with_spare || !current_ || state_ != JournalState::kReady || now < spare_after_) return false;
+  if (!settings_.with_spare || !current_ || state_ != JournalState::kReady || now < spare_after_)
+    return false;
   if (spare_.file && spare_.size >= settings_.segment_bytes) return false;
   const uint64_t step = std::min(kSpareStepBytes, settings_.segment_bytes - spare_.size);
   if (bytes() + settings_.segment_bytes - spare_.size > settings_.bytes_max) return false;

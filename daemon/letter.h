@@ -91,6 +91,7 @@ struct alignas(net::kCacheLineBytes) Ask : Letter {
   LogFate fate = LogFate::kLocal;                  // kPushed
   engine::Operation operation;                     // kListHead: `units` is the number of rows
   bool ready = false;
+  uint32_t received_us = 0;  // when its turn began: the lowest bits of the monotonic clock
   Session* session = nullptr;
   Ask* next = nullptr;     // in the session's queue, or in the pool
   engine::Limit throttle;  // kThrottle

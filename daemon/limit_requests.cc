@@ -271,8 +271,8 @@ void Session::write(Ask& ask, ReplyWriter& reply) {
     case Form::kTicket:
     case Form::kTogether:
     case Form::kThrottle:
-      (admitted ? counters.allowed : counters.denied).add();
-      counters.by_source[static_cast<size_t>(ask.source)].add();
+      counters.decisions.add(operation.policy, admitted, ask.source);
+      counters.check_times[static_cast<size_t>(ask.source)].add(worker_.age_us(ask));
       if (ask.form == Form::kThrottle) return reply.throttle(admitted, operation.answer);
       return reply.decision(
           admitted, operation.answer, ask.source,

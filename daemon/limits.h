@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "net/limits.h"
+
 namespace toll::daemon {
 
 // Words of one request; a PEEK of many ids is the longest.
@@ -46,8 +48,9 @@ inline constexpr size_t kLogQueueMax = size_t{256} << 10;
 inline constexpr size_t kLogMessageMax = 4096;
 inline constexpr size_t kLogKindsMax = 64;
 
-// Descriptors the daemon needs beside one per client: rings, doorbells, log, listener, reserve.
-inline constexpr uint32_t kReservedDescriptors = 160;
+// Descriptors the daemon needs beside one per client: rings, doorbells, log, listener, reserve, and
+// the metrics page with who reads it.
+inline constexpr uint32_t kReservedDescriptors = 160 + net::kHttpConnectionsMax + 4;
 
 static_assert(kWordsMax * 2 < kAsksPerRouteMax);
 static_assert(kInFlightPerSessionMax + kWordsMax < kAsksPerWorkerMax);

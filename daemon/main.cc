@@ -29,6 +29,7 @@
 #include "daemon/host.h"
 #include "daemon/log_spill.h"
 #include "daemon/logger.h"
+#include "daemon/metrics_page.h"
 #include "daemon/options.h"
 #include "daemon/process.h"
 #include "daemon/store_directory.h"
@@ -114,6 +115,7 @@ class Crew {
       auto result = each.get();
       if (!result) all = std::move(result);
     }
+    process.starting.store(!all.has_value());  // before anybody can ask a worker
     decided_.set_value(all.has_value());
     return all;
   }
@@ -248,6 +250,9 @@ int serve(const config::Sources& sources, config::Loaded loaded, const Log& log)
     process.spill = logs.spill.get();
     logs.spill->start();
   }
+  process.starting.store(true);
+  auto metrics = serve_metrics(loaded.settings.metrics, process);
+  if (!metrics) return fail(metrics.error());
   {
     Crew crew;
     if (auto started = crew.start(process, *table, listener->fd()); !started) {

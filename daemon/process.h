@@ -59,6 +59,7 @@ struct Process {
   BreakerBoard breakers;
   std::vector<std::unique_ptr<WorkerCounters>> counters;  // each written by its worker
   std::vector<Worker*> workers;                           // complete before the first turn
+  ReloadCounters reloads;                                 // written by the control thread
   Control* control = nullptr;
   const Log* log = nullptr;             // null: it is somebody else's
   StoreDirectory* directory = nullptr;  // null: without Redis
@@ -68,6 +69,8 @@ struct Process {
   std::string node;               // this daemon's name among the fleet: StoreNews::kSenderBytes
   std::atomic<int64_t> hosts{1};  // alive, this one included; frozen while Redis is away
   const int64_t started_ns = machine.monotonic_ns();
+  const int64_t started_us = machine.realtime_us();
+  std::atomic<bool> starting{false};  // the workers do not run yet
   std::atomic<bool> draining{false};
   std::atomic<bool> accepting_ended{false};  // nobody is handed over any more
 };

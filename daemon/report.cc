@@ -8,6 +8,7 @@
 #include "daemon/logger.h"
 #include "daemon/treasury.h"
 #include "daemon/version.h"
+#include "daemon/worker_figures.h"
 #include "engine/breaker.h"
 
 namespace toll::daemon {
@@ -36,52 +37,24 @@ uint64_t logs_in_spill(const Process& process) {
 
 namespace {
 
-uint64_t clients(const Process& process) {
-  // Closed first: a connection that closes between the two readings is counted, never a negative
-  // number.
-  const uint64_t closed = sum(process, &WorkerCounters::connections_closed);
-  return sum(process, &WorkerCounters::connections_opened) - closed;
-}
-
 int64_t uptime_s(const Process& process) {
   return (process.machine.monotonic_ns() - process.started_ns) / 1'000'000'000;
 }
 
-// The worst that any worker sees of Redis.
-struct StoreHealth {
-  bool up = true;                      // every worker's requests are answered by it
-  std::string_view state = "failing";  // what it is if not up
-  engine::BreakerState breaker;
-};
-
-StoreHealth store_health(const Process& process) {
-  StoreHealth health{.breaker = process.breakers.state()};
-  health.up = health.breaker == engine::BreakerState::kClosed;
-  for (const auto& counters : process.counters) {
-    if (counters->store_ready.get() != 0) continue;
-    health.up = false;
-    health.state = "away";
-  }
-  return health;
+bool any(const Process& process, Counter WorkerCounters::* flag) {
+  return std::any_of(process.counters.begin(), process.counters.end(),
+                     [flag](const auto& counters) { return ((*counters).*flag).get() != 0; });
 }
 
 std::string_view journal_health(const Process& process) {
   if (process.treasury == nullptr) return "off";
-  switch (process.treasury->journal().state.load()) {
-    case JournalState::kReady:
-      return "ready";
-    case JournalState::kFull:
-      return "full";
-    case JournalState::kFailed:
-      return "failed";
-  }
-  return "";
+  return to_string(process.treasury->journal().state.load());
 }
 
 std::string_view costs_health(const Process& process) {
   if (process.treasury == nullptr) return "off";
-  if (sum(process, &WorkerCounters::costs_fenced) != 0) return "fenced";
-  if (sum(process, &WorkerCounters::costs_unsafe) != 0) return "unsafe_eviction";
+  if (any(process, &WorkerCounters::costs_fenced)) return "fenced";
+  if (any(process, &WorkerCounters::costs_unsafe)) return "unsafe_eviction";
   return process.treasury->journal().state.load() == JournalState::kReady ? "ready" : "refused";
 }
 
@@ -96,15 +69,54 @@ bool costs_down(const Process& process) {
   return process.treasury != nullptr && costs_health(process) != "ready";
 }
 
+}  // namespace
+
+uint64_t clients(const Process& process) {
+  // Closed first: a connection that closes between the two readings is counted, never a negative
+  // number.
+  uint64_t closed = 0;
+  for (const auto& counters : process.counters) closed += counters->connections_closed.get();
+  uint64_t opened = 0;
+  for (const auto& counters : process.counters) opened += counters->connections_opened.get();
+  return opened - closed;
+}
+
+int64_t longest_turn_ns(const Process& process) {
+  int64_t since_ns = INT64_MAX;
+  for (const auto& counters : process.counters) {
+    const auto each_ns = static_cast<int64_t>(counters->turn_since_ns.get());
+    if (each_ns != 0) since_ns = std::min(since_ns, each_ns);
+  }
+  return std::max<int64_t>(0, process.machine.monotonic_ns() - since_ns);
+}
+
+StoreHealth store_health(const Process& process) {
+  StoreHealth health{.breaker = process.breakers.state()};
+  for (const auto& counters : process.counters) {
+    if (counters->store_ready.get() == 0) health.connected = false;
+  }
+  health.up = health.connected && health.breaker == engine::BreakerState::kClosed;
+  return health;
+}
+
+std::string_view health_state(const Process& process) {
+  if (process.starting.load()) return "starting";
+  if (process.draining.load()) return "draining";
+  const bool without_store = process.redis.enabled && !store_health(process).up;
+  return without_store || costs_down(process) ? "degraded" : "ready";
+}
+
+namespace {
+
 std::vector<std::string> state_fields(const Process& process) {
   const StoreHealth store = store_health(process);
-  const std::string_view state = process.draining.load() ? "draining"
-                                 : (process.redis.enabled && !store.up) || costs_down(process)
-                                     ? "degraded"
-                                     : "ready";
+  const std::string_view redis = !process.redis.enabled ? "off"
+                                 : store.up             ? "up"
+                                 : store.connected      ? "failing"
+                                                        : "away";
   return {
-      std::string(state),
-      fmt::format("redis={}", process.redis.enabled ? store.up ? "up" : store.state : "off"),
+      std::string(health_state(process)),
+      fmt::format("redis={}", redis),
       fmt::format("breaker={}", process.redis.enabled ? to_string(store.breaker) : "none"),
       fmt::format("journal={}", journal_health(process)),
       fmt::format("costs={}", costs_health(process)),
@@ -135,53 +147,6 @@ std::string status_line(const Process& process) {
 }
 
 NamedValues statistics(const Process& process) {
-  using Field = Counter WorkerCounters::*;
-  static constexpr std::pair<const char*, Field> kSums[] = {
-      {"connections", &WorkerCounters::connections_opened},
-      {"connections_refused", &WorkerCounters::connections_refused},
-      {"requests", &WorkerCounters::requests},
-      {"allowed", &WorkerCounters::allowed},
-      {"denied", &WorkerCounters::denied},
-      {"errors", &WorkerCounters::errors},
-      {"forwarded", &WorkerCounters::forwarded},
-      {"doorbells", &WorkerCounters::doorbells},
-      {"stalls", &WorkerCounters::stalls},
-      {"keys", &WorkerCounters::keys},
-      {"key_bytes", &WorkerCounters::key_bytes},
-      {"keys_expired", &WorkerCounters::expired},
-      {"keys_evicted", &WorkerCounters::evicted},
-      {"refused_for_memory", &WorkerCounters::full},
-      {"redis_calls", &WorkerCounters::store_calls},
-      {"redis_requests", &WorkerCounters::store_requests},
-      {"redis_errors", &WorkerCounters::store_errors},
-      {"redis_lost", &WorkerCounters::store_lost},
-      {"redis_away", &WorkerCounters::store_away},
-      {"redis_full", &WorkerCounters::store_full},
-      {"redis_poisoned", &WorkerCounters::store_poisoned},
-      {"redis_repaid", &WorkerCounters::store_repaid},
-      {"breaker_trips", &WorkerCounters::breaker_trips},
-      {"costs_accepted", &WorkerCounters::costs_accepted},
-      {"costs_applied", &WorkerCounters::costs_applied},
-      {"costs_duplicates", &WorkerCounters::costs_duplicates},
-      {"costs_rewinds", &WorkerCounters::costs_rewinds},
-      {"costs_given_up", &WorkerCounters::costs_given_up},
-      {"costs_calls", &WorkerCounters::costs_calls},
-      {"costs_errors", &WorkerCounters::costs_errors},
-      {"costs_lost", &WorkerCounters::costs_lost},
-      {"costs_by_ledger", &WorkerCounters::costs_by_ledger},
-      {"logs_pushed", &WorkerCounters::logs_pushed},
-      {"logs_refused", &WorkerCounters::logs_refused},
-      {"logs_popped", &WorkerCounters::logs_popped},
-      {"logs_returned", &WorkerCounters::logs_returned},
-      {"logs_spilled", &WorkerCounters::logs_spilled},
-      {"logs_drained", &WorkerCounters::logs_drained},
-      {"logs_calls", &WorkerCounters::logs_calls},
-      {"logs_errors", &WorkerCounters::logs_errors},
-      {"logs_lost", &WorkerCounters::logs_lost},
-      {"turns", &WorkerCounters::turns},
-      {"receives_starved", &WorkerCounters::starved},
-      {"completion_overflows", &WorkerCounters::overflows},
-  };
   NamedValues rows = {
       {"version", std::string(kVersion)},
       {"uptime_s", std::to_string(uptime_s(process))},
@@ -189,14 +154,17 @@ NamedValues statistics(const Process& process) {
       {"backend", std::string(net::to_string(process.machine.backend()))},
       {"clients", std::to_string(clients(process))},
   };
-  for (const auto& [name, counter] : kSums) {
-    rows.emplace_back(name, std::to_string(sum(process, counter)));
+  for (const WorkerFigure& figure : worker_figures()) {
+    if (figure.name.empty()) continue;
+    rows.emplace_back(figure.name, std::to_string(sum(process, figure)));
   }
-  for (size_t source = 0; source < engine::kSources; ++source) {
+  for (size_t i = 0; i < engine::kSources; ++i) {
+    const auto source = static_cast<engine::Source>(i);
     uint64_t total = 0;
-    for (const auto& counters : process.counters) total += counters->by_source[source].get();
-    rows.emplace_back(fmt::format("source_{}", to_string(static_cast<engine::Source>(source))),
-                      std::to_string(total));
+    for (const auto& counters : process.counters) {
+      total += counters->decisions.sum(true, source) + counters->decisions.sum(false, source);
+    }
+    rows.emplace_back(fmt::format("source_{}", to_string(source)), std::to_string(total));
   }
   if (process.log != nullptr) {
     rows.emplace_back("log_lines_dropped", std::to_string(process.log->dropped()));

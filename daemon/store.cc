@@ -445,8 +445,9 @@ void Store::on_pulse(int64_t hosts) {
 }
 
 void Store::on_pulse_failed(std::string_view error) {
-  counters().store_errors.add();
-  if (net::error_kind(error) == net::RedisErrorKind::kNoScript) {
+  const net::RedisErrorKind kind = net::error_kind(error);
+  counters().store_calls.errors[static_cast<size_t>(kind)].add();
+  if (kind == net::RedisErrorKind::kNoScript) {
     lanes_.front()->link().load_scripts(turn_ns());
     return;
   }

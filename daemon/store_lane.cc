@@ -73,8 +73,9 @@ void StoreLane::send(BatchCall& call) {
   const std::span<const std::string_view> keys = batch.keys();
   const std::span<const std::string_view> arguments = batch.arguments();
   WorkerCounters& counters = owner_.counters();
-  counters.store_calls.add();
-  counters.store_requests.add(batch.requests().size());
+  counters.store_calls.sent.add();
+  counters.store_batches.add(batch.requests().size());
+  counters.store_merged.add(batch.requests().size() - batch.items());
   link_.begin(call, 3 + keys.size() + arguments.size());
   link_.word("EVALSHA");
   link_.word(link_.sha1(kLimitsScript));
@@ -87,6 +88,7 @@ void StoreLane::send(BatchCall& call) {
 // ---- replies ----
 
 void StoreLane::replied(BatchCall& call, const net::RedisReply& reply) {
+  owner_.counters().store_calls.answered.add(static_cast<uint64_t>(duration_us(call)));
   if (reply.kind == net::RedisReply::Kind::kError) return failed(call, reply.text);
   report(call, in_vain(call) ? Breaker::Call::kFailed : Breaker::Call::kDone);
   const auto decided = queue_.settle(
@@ -95,7 +97,7 @@ void StoreLane::replied(BatchCall& call, const net::RedisReply& reply) {
     clock_ahead_us_ = *decided - owner_.now();
     deliver(call.info);
   } else {
-    owner_.counters().store_errors.add();
+    owner_.counters().store_calls.malformed.add();
     log_error(decided.error());
     deliver({});
   }
@@ -104,7 +106,7 @@ void StoreLane::replied(BatchCall& call, const net::RedisReply& reply) {
 
 void StoreLane::lost(BatchCall& call, net::CallLoss loss) {
   if (engine::flawed(engine::Flaw::kForgetsLostCalls)) return;
-  owner_.counters().store_lost.add();
+  owner_.counters().store_calls.lost[static_cast<size_t>(loss)].add();
   report(call, loss == net::CallLoss::kCut ? Breaker::Call::kVoid : Breaker::Call::kFailed);
   lose(call);
 }
@@ -118,7 +120,7 @@ void StoreLane::lose(BatchCall& call) {
 // The reaction to each error: whether it speaks of the store, of the connection, or of the script.
 void StoreLane::failed(BatchCall& call, std::string_view message) {
   const RedisErrorKind kind = net::error_kind(message);
-  owner_.counters().store_errors.add();
+  owner_.counters().store_calls.errors[static_cast<size_t>(kind)].add();
   if (kind == RedisErrorKind::kNoScript && call.resent < kResendsMax) {
     ++call.resent;
     link_.load_scripts(owner_.turn_ns());

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/client_connection.h"
+#include "daemon/health_command.h"
 #include "daemon/journal_command.h"
 #include "daemon/numbers.h"
 #include "daemon/prompt.h"
@@ -33,7 +34,8 @@ constexpr const char* kAbout =
     "  tollkeeper CHECK api alice\n"
     "  tollkeeper --json HEALTH\n"
     "  tollkeeper -f requests.txt\n"
-    "  tollkeeper journal ls|verify|dump [DIRECTORY]   (without a daemon, from its files)\n\n"
+    "  tollkeeper journal ls|verify|dump [DIRECTORY]   (without a daemon, from its files)\n"
+    "  tollkeeper health [--wait [TIME]]   (exit status: 0 ready, 1 degraded, 2 down)\n\n"
     "Exit status: 0 OK, ALLOW or LIST; 1 DENY; 2 ERR; 3 no daemon answers. Of several replies,\n"
     "the worst.";
 
@@ -118,6 +120,21 @@ ExitStatus run(const Options& options) {
   return run_batch(*connection, input, printer);
 }
 
+// Has exit statuses of its own.
+int run_health(const Options& options) {
+  const auto health = parse_health(std::span(options.words).subspan(1));
+  if (!health) {
+    fail(ExitStatus::kError, health.error());
+    return static_cast<int>(Health::kUnknown);
+  }
+  ReplyPrinter printer(options.json);
+  std::string error;
+  const Health found =
+      ask_health(options.client, *health, [&](const Reply& reply) { printer.print(reply); }, error);
+  if (!error.empty()) fail(ExitStatus::kNoDaemon, error);
+  return static_cast<int>(found);
+}
+
 }  // namespace
 }  // namespace toll::daemon
 
@@ -129,5 +146,6 @@ int main(int argc, char** argv) {
   if (!words.empty() && words[0] == "journal") {
     return toll::daemon::run_journal_command(std::span(words).subspan(1), options->json, stdout);
   }
+  if (!words.empty() && words[0] == "health") return toll::daemon::run_health(*options);
   return static_cast<int>(toll::daemon::run(*options));
 }

@@ -123,12 +123,12 @@ std::expected<std::unique_ptr<Treasury>, std::string> Treasury::open(
   if (auto recovered = treasury->recover(process); !recovered) {
     return std::unexpected(std::move(recovered.error()));
   }
-  treasury->keeper_ = std::make_unique<JournalKeeper>(
-      process.machine, process.post, *treasury->journal_,
-      JournalKeeping{.desk = treasury->desk(),
-                     .readers = process.workers_count,
-                     .marks = treasury->with_store_,
-                     .mark = treasury->journal_->oldest()});
+  treasury->keeper_ =
+      std::make_unique<JournalKeeper>(process.machine, process.post, *treasury->journal_,
+                                      JournalKeeping{.desk = treasury->desk(),
+                                                     .readers = process.workers_count,
+                                                     .marks = treasury->with_store_,
+                                                     .mark = treasury->journal_->oldest()});
   return treasury;
 }
 
@@ -202,6 +202,7 @@ void Treasury::take(CostBook& book, const engine::KeyHash& key, const JournalRec
       [[fallthrough]];
     case RecordKind::kCharge:
       (void)Ledger::accept(account, record.amount);
+      if (book.oldest_unapplied == 0) book.oldest_unapplied = record.time;
       return;
     case RecordKind::kTotal:
       account.total = record.amount;

@@ -42,6 +42,8 @@ struct CostBook {
   engine::ChargeKeys keys;
   // Charges before it are counted as applied already, those behind it as accepted.
   RecordPlace counted_until;
+  // When the first charge was accepted that the store is not known to have; 0: there is none.
+  engine::TimeUs oldest_unapplied = 0;
 };
 
 // The key of an account, and of an idempotency key or a hold that was settled.

@@ -29,6 +29,9 @@ constexpr int64_t kForeverNs = -1;
 // for a sleeper collects for so long, so that one ring serves more.
 constexpr int64_t kRingWithinNs = 20'000;
 
+// A turn that takes longer has kept everybody else waiting who came meanwhile.
+constexpr int64_t kLongTurnNs = 10 * kNsPerMs;
+
 constexpr size_t kSweepKeysPerTick = 8192;  // well under a millisecond
 
 }  // namespace
@@ -87,6 +90,7 @@ void Worker::start() {
 
 std::optional<int64_t> Worker::turn() {
   if (!running_ && part_by_ns_ == 0) begin_to_part();
+  turn_ns();  // the turn has begun, if no handler's work was its beginning
   collect_mail();
   run_tasks();
   for (Session* session : waiting_for_room_) touch(*session);
@@ -103,22 +107,32 @@ std::optional<int64_t> Worker::turn() {
   if (costs_ != nullptr) costs_->pump();
   if (logs_ != nullptr) logs_->pump();
   if (log_home_ != nullptr) log_home_->pump();
+  turn_ns_ = process_.machine.monotonic_ns();  // what is answered has taken until now
   settle_sessions();
-  if (process_.machine.monotonic_ns() >= next_tick_ns_) tick();
+  if (turn_ns_ >= next_tick_ns_) tick();
   publish_counters();
   const bool owed = process_.post.owes_rings(index_);
   process_.post.deliver(index_);
-  if (!owed && process_.post.owes_rings(index_))
-    ring_by_ns_ = process_.machine.monotonic_ns() + kRingWithinNs;
+  const int64_t end_ns = process_.machine.monotonic_ns();
+  if (!owed && process_.post.owes_rings(index_)) ring_by_ns_ = end_ns + kRingWithinNs;
+  count_turn(end_ns);
   ended_ = parted();
   if (ended_) return std::nullopt;
-  return prepare_to_sleep();
+  return prepare_to_sleep(end_ns);
+}
+
+void Worker::count_turn(int64_t end_ns) {
+  counters_.turn_since_ns.set(0);
+  const int64_t took_ns = end_ns - turn_began_ns_;
+  if (took_ns < kLongTurnNs) return;
+  counters_.long_turns.add();
+  counters_.long_turns_us.add(static_cast<uint64_t>(took_ns / 1'000));
 }
 
 // Those for whom there is mail are woken first, after one more look for events. Only a worker that
 // finds nothing more to do rings at once; a busy one lets what is for them collect.
-std::optional<int64_t> Worker::prepare_to_sleep() {
-  const int64_t timeout_ns = sleep_ns();
+std::optional<int64_t> Worker::prepare_to_sleep(int64_t now_ns) {
+  const int64_t timeout_ns = sleep_ns(now_ns);
   bool more_to_do = timeout_ns == 0;
   if (process_.post.owes_rings(index_)) {
     if (!more_to_do) {
@@ -154,11 +168,14 @@ engine::TimeUs Worker::now() {
 }
 
 int64_t Worker::turn_ns() {
-  if (turn_ns_ == 0) turn_ns_ = process_.machine.monotonic_ns();
+  if (turn_ns_ == 0) {
+    turn_ns_ = turn_began_ns_ = process_.machine.monotonic_ns();
+    counters_.turn_since_ns.set(static_cast<uint64_t>(turn_began_ns_));
+  }
   return turn_ns_;
 }
 
-int64_t Worker::sleep_ns() const {
+int64_t Worker::sleep_ns(int64_t now_ns) const {
   if (batch_size_ > 0 || !touched_.empty() || !waiting_for_room_.empty()) return 0;
   if (!running_) return kNsPerMs;
   if (draining_) return kDrainTurnNs;
@@ -171,7 +188,7 @@ int64_t Worker::sleep_ns() const {
   if (logs_ != nullptr) due_ns = std::min(due_ns, logs_->next_due_ns());
   if (log_home_ != nullptr) due_ns = std::min(due_ns, log_home_->next_due_ns());
   if (due_ns == INT64_MAX) return kForeverNs;
-  return std::max<int64_t>(due_ns - process_.machine.monotonic_ns(), 0);
+  return std::max<int64_t>(due_ns - now_ns, 0);
 }
 
 void Worker::tick() {
@@ -186,6 +203,7 @@ void Worker::tick() {
 
 void Worker::adopt(std::shared_ptr<const engine::PolicyTable> table) {
   decide_batch();
+  counters_.decisions.cover(table->policies().size());
   shard_->adopt(table, hosts_);
   if (store_ != nullptr) store_->adopt(table);
   policies_ = std::move(table);
@@ -236,6 +254,7 @@ Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
   ask->cost = nullptr;
   ask->log = nullptr;
   ask->source = engine::Source::kLocal;
+  ask->received_us = turn_us();
   return ask;
 }
 
@@ -383,6 +402,7 @@ void Worker::publish_counters() {
   const engine::ShardStats& shard = shard_->stats();
   counters_.keys.set(shard.keys);
   counters_.key_bytes.set(shard.bytes);
+  counters_.key_slots.set(shard.slots);
   counters_.expired.set(shard.expired);
   counters_.evicted.set(shard.evicted);
   counters_.full.set(shard.full);

@@ -121,8 +121,10 @@ class Worker {
   void decide_batch();
 
   // For the store.
-  engine::TimeUs now();                            // read once a turn
-  int64_t turn_ns();                               // the same of the monotonic clock
+  engine::TimeUs now();  // read once a turn
+  int64_t turn_ns();     // of the monotonic clock; again before replies
+  // How long ago the question was read; right up to an hour.
+  uint32_t age_us(const Ask& ask) { return turn_us() - ask.received_us; }
   Store* store() { return store_.get(); }          // null: without Redis
   Costs* costs() { return costs_.get(); }          // null: they are switched off
   Logs* logs() { return logs_.get(); }             // likewise
@@ -152,7 +154,7 @@ class Worker {
   bool parted();
   void release(LogRequest& request);
   void collect(Ask& ask, uint32_t from);
-  std::optional<int64_t> prepare_to_sleep();
+  std::optional<int64_t> prepare_to_sleep(int64_t now_ns);
   void run_loop(int64_t timeout_ns);
   void collect_mail();
   void run_tasks();
@@ -168,7 +170,9 @@ class Worker {
   void settle_sessions();
   void tick();
   void publish_counters();
-  int64_t sleep_ns() const;
+  uint32_t turn_us() { return static_cast<uint32_t>(turn_ns() / 1'000); }
+  void count_turn(int64_t end_ns);
+  int64_t sleep_ns(int64_t now_ns) const;
   void remove(Session& session);
 
   Process& process_;
@@ -212,6 +216,7 @@ class Worker {
 
   engine::TimeUs now_us_ = 0;  // 0: not yet read in this turn
   int64_t turn_ns_ = 0;        // likewise
+  int64_t turn_began_ns_ = 0;
   int64_t next_tick_ns_ = 0;
   int64_t ring_by_ns_ = 0;  // when those who sleep over our mail must be woken at the latest
   uint64_t requests_at_tick_ = 0;

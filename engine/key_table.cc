@@ -86,6 +86,7 @@ void KeyTable::give_chain(BlockHandle first, size_t blocks) {
 
 void KeyTable::count() {
   stats_.keys = index_.size();
+  stats_.slots = index_.slots();
   stats_.bytes = budget_.used_bytes();
 }
 

@@ -71,6 +71,10 @@ void StoreBatch::clear(std::shared_ptr<const StoreRules> rules) {
   state_->clear(std::move(rules));
 }
 
+size_t StoreBatch::items() const {
+  return state_->items.size();
+}
+
 StoreBatch::Added StoreBatch::add(StoreRequest& request, TimeUs store_now) {
   assert(request.count > 0 && state_->rules != nullptr);
   for (size_t i = 0; i < request.count; ++i) {

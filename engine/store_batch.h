@@ -81,6 +81,9 @@ class StoreBatch {
   Added add(StoreRequest& request, TimeUs store_now);
 
   bool empty() const { return requests_.empty(); }
+  // What the script decides: equal checks are one.
+  size_t items() const;
+
   // What was taken, in order; null where abandoned.
   std::span<StoreRequest* const> requests() const { return requests_; }
   // The request is answered otherwise and must not be touched any more. The store decides it all

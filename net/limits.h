@@ -45,6 +45,11 @@ inline constexpr size_t kRedisReplyMax = size_t{16} << 20;
 inline constexpr size_t kRedisEndpointsMax = 16;
 inline constexpr size_t kRedisErrorTextMax = 160;
 
+// The HTTP server: connections at a time, bytes of a request, and how long a connection may last.
+inline constexpr uint32_t kHttpConnectionsMax = 16;
+inline constexpr size_t kHttpRequestMax = 8192;
+inline constexpr int64_t kHttpConnectionNs = 10'000'000'000;
+
 // A connection to Redis over TCP that nothing comes back on: how long sent bytes may stay
 // unacknowledged, and when the kernel asks whether an idle peer is still there.
 inline constexpr uint32_t kRedisUserTimeoutMs = 3000;

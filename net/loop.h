@@ -159,8 +159,8 @@ class Loop {
   // For a farewell to who is turned away: the first byte of what has come, which stays there, if
   // anything has; and a send of what fits at once. Neither waits, and errors change nothing.
   virtual std::optional<char> first_byte(int fd) = 0;
-  // Has the peer closed its end whole, so that nobody reads what is sent? For who has met the end of
-  // what it sent, which alone may mean that it still reads.
+  // Has the peer closed its end whole, so that nobody reads what is sent? For who has met the end
+  // of what it sent, which alone may mean that it still reads.
   virtual bool hung_up(int fd) = 0;
   virtual void send_at_once(int fd, std::string_view bytes) = 0;
 

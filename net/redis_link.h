@@ -39,6 +39,11 @@ enum class CallLoss : uint8_t {
   kCut        // by cut() or stop()
 };
 
+inline constexpr size_t kCallLosses = 3;
+constexpr std::string_view to_string(CallLoss loss) {
+  return loss == CallLoss::kTimedOut ? "timeout" : loss == CallLoss::kBroken ? "broken" : "cut";
+}
+
 // A call under way. Owned by the caller; must stay where it is until one of the two was called,
 // once. Either may begin new calls.
 class RedisCall {

@@ -69,6 +69,15 @@ RedisErrorKind kind_in_script(std::string_view message) {
 
 }  // namespace
 
+std::string_view to_string(RedisErrorKind kind) {
+  static constexpr std::array<std::string_view, kRedisErrorKinds> kNames = {
+      "noscript", "loading",  "readonly",  "noreplicas",  "misconf",
+      "oom",      "busy",     "refused",   "maxclients",  "wrongtype",
+      "moved",    "tryagain", "crossslot", "clusterdown", "other"};
+  static_assert(static_cast<size_t>(RedisErrorKind::kOther) + 1 == kRedisErrorKinds);
+  return kNames[static_cast<size_t>(kind)];
+}
+
 RedisErrorKind error_kind(std::string_view message) {
   const RedisErrorKind by_word = kind_of_word(first_word(message));
   if (by_word != RedisErrorKind::kOther) return by_word;

@@ -5,6 +5,7 @@
 // (net/limits.h); what is beyond is an error of the connection.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -42,6 +43,9 @@ enum class RedisErrorKind : uint8_t {
   kClusterDown,
   kOther
 };
+inline constexpr size_t kRedisErrorKinds = 15;
+// "noscript" and so on, as the metrics page says it.
+std::string_view to_string(RedisErrorKind kind);
 RedisErrorKind error_kind(std::string_view message);
 
 }  // namespace toll::net

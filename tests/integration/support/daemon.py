@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -30,9 +31,10 @@ class Daemon:
 
     def __init__(self, config="", backend=None, workers=2, server=None, arguments=(),
                  environment=None, open_files=None, directory=None, errors_to=None,
-                 output_to=None, listener=None,
-                 prepare=None, program=None, before=()):
-        """`config` is the file after its [server] table, whose keys come in `server`.
+                 output_to=None, listener=None, prepare=None, program=None, before=(),
+                 metrics=False):
+        """`config` is the file after its [server] table, whose keys come in `server`. With
+        `metrics` there is the page, on any port; else none; metrics=None is as the file says.
 
         With config=None there is no file at all: `arguments` and `environment` say everything else,
         the socket's path included. `errors_to` is a descriptor in place of the file `err`, and
@@ -46,7 +48,9 @@ class Daemon:
         self._server = {"socket": self.socket, "workers": workers, "backend": backend,
                         "state_dir": self.directory / "state", **(server or {})}
         self._arguments = list(arguments)
-        self._environment = {**binaries.clean_environment(), **(environment or {})}
+        page = {} if metrics is None else {
+            "TOLLKEEPER_METRICS_LISTEN": "127.0.0.1:0" if metrics else ""}
+        self._environment = {**binaries.clean_environment(), **page, **(environment or {})}
         self._open_files = open_files
         self._errors_to, self._output_to = errors_to, output_to
         self._listener, self._prepare = listener, prepare
@@ -56,6 +60,7 @@ class Daemon:
                                  **self._environment}
         self.process = None
         self._ended = False  # its end was wanted, or has been told
+        self._said_before = 0  # of its output, by earlier starts
         if config is None:
             self._environment["TOLLKEEPER_SERVER_BACKEND"] = backend or "auto"
             self._environment.setdefault("STATE_DIRECTORY", str(self.directory / "state"))
@@ -90,6 +95,7 @@ class Daemon:
         # Only the process itself knows the pid that it is passed to.
         named = ["sh", "-c", 'export LISTEN_PID=$$; exec "$0" "$@"'] if self._listener else []
 
+        self._said_before = len(self.output())
         with open(self.directory / "out", "ab") as out, open(self.directory / "err", "ab") as err:
             self.process = subprocess.Popen(
                 [*named, self._program, *self._arguments], cwd=self.directory,
@@ -176,6 +182,13 @@ class Daemon:
         """Waits until the output, from offset `since`, has `text`; returns that part."""
         return eventually(lambda: text in self.output()[since:] and self.output()[since:],
                           f"{text!r} in the output:\n{self.output()[since:]}")
+
+    def metrics_port(self):
+        """Where it says that the page is. It may be reached sooner than it says so."""
+        page = re.compile(r"metrics: http://127\.0\.0\.1:(\d+)/metrics\n")
+        found = eventually(lambda: page.search(self.output()[self._said_before:]),
+                           "the metrics page's address in the output")
+        return int(found[1])
 
     # -- clients
 
