@@ -120,8 +120,6 @@ void read_file_layer(const Value& root, Assembly& assembly) {
       for (const Entry& policy : entry.value.entries) read_policy(policy, assembly);
     } else if (contains(sections, entry.key)) {
       read_section(entry, entry.key, assembly);
-    } else if (contains(later_tables(), entry.key)) {
-      assembly.report.fault(in_file(entry.position), entry.key, later_table_message(entry.key));
     } else {
       refuse_unknown(entry, "", sections, assembly.report);
     }

@@ -136,13 +136,8 @@ void apply_policy_variable(const std::string& variable, const std::string& value
       "unknown variable" + did_you_mean(nearest(variable, {known.begin(), known.end()})));
 }
 
-void refuse_unknown(const std::string& variable, Report& report) {
+void refuse_variable(const std::string& variable, Report& report) {
   const std::string_view rest = std::string_view(variable).substr(kOwnPrefix.size());
-  for (const std::string_view section : later_tables()) {
-    if (!rest.starts_with(to_upper(section) + "_")) continue;
-    report.fault(origin_of(variable), "", later_table_message(section));
-    return;
-  }
   if (rest.starts_with("REDIS_")) {
     const std::string name = to_lower(rest.substr(6));
     if (const auto message = misplaced_key_message("redis", name); !message.empty()) {
@@ -176,7 +171,7 @@ void apply_own_variable(const std::string& variable, const std::string& value, A
     }
     return;
   }
-  refuse_unknown(variable, assembly.report);
+  refuse_variable(variable, assembly.report);
 }
 
 }  // namespace

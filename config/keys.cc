@@ -367,8 +367,6 @@ constexpr std::array kKeys = {
       [](const Draft& d) { return quote(to_string(d.settings.log.format)); }, Change::kByRestart},
 };
 
-constexpr std::array<std::string_view, 1> kLaterTables = {"logs"};
-
 struct Misplaced {
   std::string_view section;
   std::string_view name;
@@ -394,14 +392,6 @@ constexpr std::array kMisplaced = {
 
 std::span<const Key<Draft>> keys() {
   return kKeys;
-}
-
-std::span<const std::string_view> later_tables() {
-  return kLaterTables;
-}
-
-std::string later_table_message(std::string_view section) {
-  return fmt::format("this version has no [{}] yet, expected it to be left out", section);
 }
 
 std::string_view misplaced_key_message(std::string_view section, std::string_view name) {

@@ -54,12 +54,7 @@ struct Key {
 // file. Defined in keys.cc.
 std::span<const Key<Draft>> keys();
 
-// Tables that later versions will know and this one must not pass over in silence, so that nobody
-// believes in what is not there.
-std::span<const std::string_view> later_tables();
-std::string later_table_message(std::string_view section);
-
-// The same for keys of known tables, and for what belongs elsewhere: what is wrong with giving the
+// Keys that later versions will know, and what belongs elsewhere: what is wrong with giving the
 // key, or "" when nothing is known of it.
 std::string_view misplaced_key_message(std::string_view section, std::string_view name);
 

@@ -21,7 +21,7 @@ std::unexpected<std::string> fault(const std::string& path, std::string_view wha
   return std::unexpected(fmt::format("{} {}; {}", shown(path, kShownSentenceMax), what, kRemedy));
 }
 
-std::unexpected<std::string> cannot_read(const std::string& path, int error) {
+std::unexpected<std::string> cannot_be_read(const std::string& path, int error) {
   return fault(path, fmt::format("cannot be read: {}", std::generic_category().message(error)));
 }
 
@@ -30,9 +30,9 @@ std::unexpected<std::string> cannot_read(const std::string& path, int error) {
 std::expected<PasswordFile, std::string> read_password_file(const std::string& path) {
   // Nothing that is no file may hold us up, such as a pipe that nobody writes to.
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (file.get() < 0) return cannot_read(path, errno);
+  if (file.get() < 0) return cannot_be_read(path, errno);
   struct stat status;
-  if (fstat(file.get(), &status) != 0) return cannot_read(path, errno);
+  if (fstat(file.get(), &status) != 0) return cannot_be_read(path, errno);
   if (!S_ISREG(status.st_mode)) return fault(path, "is no regular file");
 
   constexpr size_t kNewline = 2;
@@ -41,7 +41,7 @@ std::expected<PasswordFile, std::string> read_password_file(const std::string& p
   while (length < text.size()) {
     const ssize_t got = read(file.get(), text.data() + length, text.size() - length);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return cannot_read(path, errno);
+    if (got < 0) return cannot_be_read(path, errno);
     if (got == 0) break;
     length += static_cast<size_t>(got);
   }

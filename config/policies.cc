@@ -11,9 +11,9 @@ namespace toll::config {
 namespace {
 
 using engine::Algorithm;
-using K = Key<PolicyDraft>;
+using PolicyKey = Key<PolicyDraft>;
 
-constexpr Expected kCountExpected =
+constexpr Expected kInFlightExpected =
     "a number of requests in flight, without a window, such as limit = 20";
 
 bool has_burst(Algorithm algorithm) {
@@ -95,43 +95,43 @@ std::string print_ttl(const PolicyDraft& policy) {
 static_assert(engine::kKeyTemplateMax == 256);
 
 constexpr std::array kPolicyKeys = {
-    K{"", "algorithm", Kind::kText, kAlgorithmExpected, "\"gcra\"",
-      [](const Value& v, PolicyDraft& p) { return take_algorithm(v, p.spec.algorithm); },
-      [](const PolicyDraft& p) { return quote(to_string(p.spec.algorithm)); }},
-    K{"", "limits", Kind::kList, "a list of limits as count/window", "[\"100/1s\", \"5000/1h\"]",
-      take_limits, print_limits},
-    K{"", "limit", Kind::kInteger, "a limit as count/window, or for concurrency 1 to 65536",
-      "\"100/1s\"", take_limit, print_count},
-    K{"", "burst", Kind::kInteger, "a whole number from 1 to 2147483647", "50",
-      [](const Value& v, PolicyDraft& p) {
-        return take_int64(v, 1, engine::kLimitCountMax, p.burst);
-      },
-      print_burst},
-    K{"", "ttl", Kind::kText, "a duration from 1ms to 366d", "\"2m\"",
-      [](const Value& v, PolicyDraft& p) {
-        return take_duration(v, engine::kWindowMinUs, engine::kWindowMaxUs, p.ttl_us);
-      },
-      print_ttl},
-    K{"", "mode", Kind::kText, kModeExpected, "\"exact\"",
-      [](const Value& v, PolicyDraft& p) { return take_mode(v, p.spec.mode); },
-      [](const PolicyDraft& p) { return quote(to_string(p.spec.mode)); }},
-    K{"", "on_outage", Kind::kText, kOnOutageExpected, "\"local\"",
-      [](const Value& v, PolicyDraft& p) { return take_on_outage(v, p.spec.on_outage); },
-      [](const PolicyDraft& p) { return quote(to_string(p.spec.on_outage)); }},
-    K{"", "deadline", Kind::kText, kDeadlineExpected, "\"50ms\"",
-      [](const Value& v, PolicyDraft& p) { return take_deadline(v, p.spec.deadline_us); },
-      [](const PolicyDraft& p) { return quote(format_duration(p.spec.deadline_us)); }},
-    K{"", "key", Kind::kText, "a key with {id} in it, at most 256 bytes", "\"ratelimit:{id}\"",
-      take_key_template,
-      [](const PolicyDraft& p) {
-        return p.spec.key_template.empty() ? "" : quote(p.spec.key_template);
-      }},
+    PolicyKey{"", "algorithm", Kind::kText, kAlgorithmExpected, "\"gcra\"",
+              [](const Value& v, PolicyDraft& p) { return take_algorithm(v, p.spec.algorithm); },
+              [](const PolicyDraft& p) { return quote(to_string(p.spec.algorithm)); }},
+    PolicyKey{"", "limits", Kind::kList, "a list of limits as count/window",
+              "[\"100/1s\", \"5000/1h\"]", take_limits, print_limits},
+    PolicyKey{"", "limit", Kind::kInteger, "a limit as count/window, or for concurrency 1 to 65536",
+              "\"100/1s\"", take_limit, print_count},
+    PolicyKey{"", "burst", Kind::kInteger, "a whole number from 1 to 2147483647", "50",
+              [](const Value& v, PolicyDraft& p) {
+                return take_int64(v, 1, engine::kLimitCountMax, p.burst);
+              },
+              print_burst},
+    PolicyKey{"", "ttl", Kind::kText, "a duration from 1ms to 366d", "\"2m\"",
+              [](const Value& v, PolicyDraft& p) {
+                return take_duration(v, engine::kWindowMinUs, engine::kWindowMaxUs, p.ttl_us);
+              },
+              print_ttl},
+    PolicyKey{"", "mode", Kind::kText, kModeExpected, "\"exact\"",
+              [](const Value& v, PolicyDraft& p) { return take_mode(v, p.spec.mode); },
+              [](const PolicyDraft& p) { return quote(to_string(p.spec.mode)); }},
+    PolicyKey{"", "on_outage", Kind::kText, kOnOutageExpected, "\"local\"",
+              [](const Value& v, PolicyDraft& p) { return take_on_outage(v, p.spec.on_outage); },
+              [](const PolicyDraft& p) { return quote(to_string(p.spec.on_outage)); }},
+    PolicyKey{"", "deadline", Kind::kText, kDeadlineExpected, "\"50ms\"",
+              [](const Value& v, PolicyDraft& p) { return take_deadline(v, p.spec.deadline_us); },
+              [](const PolicyDraft& p) { return quote(format_duration(p.spec.deadline_us)); }},
+    PolicyKey{"", "key", Kind::kText, "a key with {id} in it, at most 256 bytes",
+              "\"ratelimit:{id}\"", take_key_template,
+              [](const PolicyDraft& p) {
+                return p.spec.key_template.empty() ? "" : quote(p.spec.key_template);
+              }},
 };
 
 // Judges one policy whose algorithm is known, as far as the values that could be taken go.
-class Finisher {
+class PolicyFinisher {
  public:
-  Finisher(PolicyDraft& policy, Report& report) : policy_(policy), report_(report) {}
+  PolicyFinisher(PolicyDraft& policy, Report& report) : policy_(policy), report_(report) {}
 
   void finish(const engine::PolicySpec& defaults) {
     fill_from(defaults);
@@ -168,9 +168,9 @@ class Finisher {
   void finish_concurrency() {
     if (said("burst")) refuse_algorithm("burst", "gcra or token_bucket");
     if (refused("limits") || refused("limit") || refused("ttl")) return;
-    if (said("limits")) return refuse_as("limits", "counts with a window", kCountExpected);
-    if (!said("limit")) return refuse_policy("no limit", kCountExpected);
-    if (!policy_.count) return refuse_as("limit", "a count with a window", kCountExpected);
+    if (said("limits")) return refuse_as("limits", "counts with a window", kInFlightExpected);
+    if (!said("limit")) return refuse_policy("no limit", kInFlightExpected);
+    if (!policy_.count) return refuse_as("limit", "a count with a window", kInFlightExpected);
     const int64_t ttl_us = said("ttl") ? policy_.ttl_us : kTicketLifeDefaultUs;
     policy_.limit_positions = {policy_.said.at("limit").position};
     judge_limit("limit", 0, engine::make_limit(*policy_.count, 0, ttl_us));
@@ -297,7 +297,7 @@ std::vector<PolicyDraft> shipped_policies() {
   for (const Shipped& shipped : kShipped) {
     PolicyDraft& policy = policies.emplace_back();
     policy.spec.name = shipped.name;
-    for (const K& key : kPolicyKeys) {
+    for (const PolicyKey& key : kPolicyKeys) {
       const std::string_view text = key.name == "algorithm" ? shipped.algorithm
                                     : key.name == "limits"  ? shipped.limits
                                                             : "";
@@ -334,7 +334,7 @@ void finish_policies(std::vector<PolicyDraft>& policies, const engine::PolicySpe
     if (unknown) {
       policy.faulty = true;
     } else {
-      Finisher(policy, report).finish(defaults);
+      PolicyFinisher(policy, report).finish(defaults);
     }
   }
   judge_by_engine(policies, report);

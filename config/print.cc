@@ -9,15 +9,15 @@
 namespace toll::config {
 namespace {
 
-constexpr std::string_view kPoliciesPrefix = "policies.";
+constexpr std::string_view kPoliciesTables = "policies.";
 constexpr size_t kValueColumn = 48;
 
 // A policy's name may hold characters that TOML takes in quotes only.
 std::string table_header(std::string_view section) {
-  if (!section.starts_with(kPoliciesPrefix)) return fmt::format("[{}]", section);
-  const std::string_view name = section.substr(kPoliciesPrefix.size());
+  if (!section.starts_with(kPoliciesTables)) return fmt::format("[{}]", section);
+  const std::string_view name = section.substr(kPoliciesTables.size());
   const bool quoted = name.find_first_of(".:") != std::string_view::npos;
-  return fmt::format("[{}{}]", kPoliciesPrefix, quoted ? quote(name) : std::string(name));
+  return fmt::format("[{}{}]", kPoliciesTables, quoted ? quote(name) : std::string(name));
 }
 
 // A file's name may hold anything, and must not end the comment it stands in.

@@ -9,9 +9,9 @@ namespace toll::config {
 namespace {
 
 // One run over the layers, all of which have spoken.
-class Finisher {
+class RedisFinisher {
  public:
-  Finisher(const Environment& environment, Assembly& assembly)
+  RedisFinisher(const Environment& environment, Assembly& assembly)
       : environment_(environment),
         assembly_(assembly),
         draft_(assembly.draft.redis),
@@ -103,7 +103,7 @@ class Finisher {
 }  // namespace
 
 void finish_redis(const Environment& environment, Assembly& assembly) {
-  Finisher(environment, assembly).finish();
+  RedisFinisher(environment, assembly).finish();
 }
 
 }  // namespace toll::config

@@ -93,7 +93,7 @@ bool Session::answer_administration(const CommandInfo& info, ReplyWriter& reply,
       answer_level(reply, words[1]);
       return true;
     case Command::kVersion:
-      reply.ok(std::string("tollkeeper ").append(kVersion));
+      reply.ok(std::string("tollkeeper ").append(kProgramVersion));
       return true;
     case Command::kHelp:
       answer_help(reply, words);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "daemon/costs.h"
+#include "daemon/limits.h"
 #include "daemon/store.h"
 #include "daemon/store_link.h"
 #include "daemon/worker.h"
@@ -23,13 +24,8 @@ using engine::CostVerb;
 using engine::CostVerdict;
 using net::RedisErrorKind;
 
-constexpr uint32_t kResendsMax = 2;
-// After an error that says it will not serve us now.
-constexpr int64_t kRetryNs = 100'000'000;
 // Holds to be ended; more than these lapse by themselves.
 constexpr size_t kUnwantedMax = 16'384;
-// A problem is said once in a while; STATS counts them all.
-constexpr int64_t kSayEveryNs = 10'000'000'000;
 
 CostVerb verb_of(CostRequestKind kind) {
   switch (kind) {
@@ -321,7 +317,7 @@ void Costs::failed(std::string_view message) {
 }
 
 void Costs::retry_later(std::string_view problem) {
-  retry_ns_ = worker_.turn_ns() + kRetryNs;
+  retry_ns_ = worker_.turn_ns() + kStoreRetryNs;
   say(problem);
 }
 

@@ -70,7 +70,7 @@ void Session::answer_hello(ReplyWriter& reply, Request words) {
   if (words.size() > 1 && words[1] != "2") {
     return reply.redis_error("ERR unknown command 'HELLO', RESP2 is spoken here");
   }
-  reply.hello(kVersion);
+  reply.hello(kProgramVersion);
 }
 
 }  // namespace toll::daemon

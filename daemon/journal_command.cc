@@ -119,9 +119,9 @@ std::string amount_text(const JournalRecord& record) {
   return engine::format_dollars(record.amount);
 }
 
-class Command {
+class JournalCommand {
  public:
-  Command(std::string_view what, bool json, std::FILE* out)
+  JournalCommand(std::string_view what, bool json, std::FILE* out)
       : dumps_(what == "dump"), lists_(what == "ls"), json_(json), out_(out) {}
 
   int run(const std::filesystem::path& directory) {
@@ -279,7 +279,7 @@ int run_journal_command(std::span<const std::string> words, bool json, std::FILE
       words.size() == 2 ? words[1] : config::default_state_dir(config::process_environment()).path;
   std::error_code error;
   if (std::filesystem::is_directory(directory / "journal", error)) directory /= "journal";
-  return Command(words[0], json, out).run(directory);
+  return JournalCommand(words[0], json, out).run(directory);
 }
 
 }  // namespace toll::daemon

@@ -35,6 +35,14 @@ inline constexpr size_t kLogRequestsPerWorkerMax = 4096;
 // How deep a log record's objects and arrays may be nested.
 inline constexpr size_t kJsonDepthMax = 64;
 
+// How often a call is sent again because Redis had lost the script.
+inline constexpr uint32_t kResendsMax = 2;
+
+// After an error that says that Redis will not serve us now, it is asked again; and how often such
+// an error is told. STATS counts them all.
+inline constexpr int64_t kStoreRetryNs = 100'000'000;
+inline constexpr int64_t kSayEveryNs = 10'000'000'000;
+
 // Operations handed to a shard in one go.
 inline constexpr size_t kBatchMax = 64;
 

@@ -141,7 +141,7 @@ Quoted read_quoted(char* open, const char* end) {
   return {.word = {word, static_cast<size_t>(out - word)}, .next = at, .fault = {}};
 }
 
-Frame outcome(Frame::Kind kind, size_t consumed, std::string_view message = {}) {
+Frame line_frame(Frame::Kind kind, size_t consumed, std::string_view message = {}) {
   return {.kind = kind,
           .framing = Framing::kLine,
           .code = ErrorCode::kBadRequest,
@@ -155,17 +155,17 @@ Frame split(char* at, const char* end, const char* readable, size_t consumed, Wo
   at = past_blanks(at, end);
   // One byte to look at, so that other requests pay nothing for this one.
   if ((*at | 0x20) == 'l' && split_log_push(at, end, words)) [[unlikely]] {
-    return outcome(Frame::Kind::kRequest, consumed);
+    return line_frame(Frame::Kind::kRequest, consumed);
   }
   size_t count = 0;
   for (; at != end; at = past_blanks(at, end)) {
     if (count == kWordsMax) {
-      return outcome(Frame::Kind::kMalformed, consumed, "too many words");
+      return line_frame(Frame::Kind::kMalformed, consumed, "too many words");
     }
     if (*at == '"') [[unlikely]] {
       const Quoted quoted = read_quoted(at, end);
       if (quoted.next == nullptr) {
-        return outcome(Frame::Kind::kMalformed, consumed, quoted.fault);
+        return line_frame(Frame::Kind::kMalformed, consumed, quoted.fault);
       }
       words.word[count++] = quoted.word;
       at = quoted.next;
@@ -176,7 +176,7 @@ Frame split(char* at, const char* end, const char* readable, size_t consumed, Wo
     words.word[count++] = {word, static_cast<size_t>(at - word)};
   }
   words.count = count;
-  return outcome(count == 0 ? Frame::Kind::kNothing : Frame::Kind::kRequest, consumed);
+  return line_frame(count == 0 ? Frame::Kind::kNothing : Frame::Kind::kRequest, consumed);
 }
 
 }  // namespace

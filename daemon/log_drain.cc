@@ -16,7 +16,6 @@ using engine::RecordKind;
 
 constexpr size_t kBlockBytes = size_t{256} << 10;
 constexpr size_t kBlockRecords = 1024;
-constexpr int64_t kRetryNs = 200'000'000;
 constexpr int64_t kReadRetryNs = 1'000'000'000;
 // A slow Redis is left alone for so long at most.
 constexpr int64_t kPauseMaxNs = 50'000'000;
@@ -82,7 +81,7 @@ void LogDrain::pushed(LogPusher::Outcome outcome, uint64_t dropped, std::string_
     case LogPusher::Outcome::kRefused:
       counters.logs_errors.add();
       spdlog::debug("redis takes no log records from the disk: {}", error);
-      return wait(kRetryNs);
+      return wait(kStoreRetryNs);
     case LogPusher::Outcome::kLost:
       counters.logs_lost.add();
       unsure_ = {.name = "spill", .token = spill_.token(), .number = number_, .ours = true};
@@ -102,7 +101,7 @@ void LogDrain::look_up() {
 void LogDrain::looked_up(const net::RedisReply& reply) {
   using Kind = net::RedisReply::Kind;
   looking_up_ = false;
-  if (reply.kind != Kind::kString && reply.kind != Kind::kNil) return wait(kRetryNs);
+  if (reply.kind != Kind::kString && reply.kind != Kind::kNil) return wait(kStoreRetryNs);
   const auto mark = LogPusher::read_mark(reply.text, unsure_->token, unsure_->number);
   if (mark.done) worker_.counters().logs_dropped.add(mark.dropped);
   if (!unsure_->ours) {

@@ -103,6 +103,7 @@ void LogHome::settle(LogRequest& request) {
   if (returned) {
     worker_.counters().logs_returned.add(request.records.count());
     if (link_ == nullptr) {
+      saved_ = false;
       spill_.queue().put_back(std::exchange(request.records, {}), worker_.now());
     } else {
       returned_.push(request);

@@ -20,8 +20,6 @@ constexpr size_t kCallBytesMax = size_t{1} << 20;
 constexpr size_t kCallRecordsMax = 1000;
 // A call takes as many as there were last, and some more: others push too.
 constexpr size_t kBeyondLength = 16;
-constexpr int64_t kRetryNs = 100'000'000;
-constexpr int64_t kSayEveryNs = 10'000'000'000;
 // How long the connection of those who wait blocks at a time.
 constexpr int64_t kBlockNs = 1'000'000'000;
 constexpr std::string_view kBlockSeconds = "1";
@@ -33,7 +31,7 @@ constexpr size_t kSuspectsMax = 256;
 
 void LogHome::say(std::string_view problem) {
   worker_.counters().logs_errors.add();
-  retry_ns_ = worker_.turn_ns() + kRetryNs;
+  retry_ns_ = worker_.turn_ns() + kStoreRetryNs;
   if (said_ns_ != 0 && worker_.turn_ns() - said_ns_ < kSayEveryNs) return;
   said_ns_ = worker_.turn_ns();
   spdlog::warn("redis answered a call about log records with an error: {}", problem);

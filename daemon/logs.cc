@@ -17,9 +17,6 @@ constexpr size_t kBatchBytes = size_t{256} << 10;
 constexpr size_t kBatchRecords = 1024;
 // What may wait on one worker; past it a push is refused.
 constexpr size_t kWaitingBytesMax = size_t{16} << 20;
-// After an error that says it will not serve us now.
-constexpr int64_t kRetryNs = 100'000'000;
-constexpr int64_t kSayEveryNs = 10'000'000'000;
 
 }  // namespace
 
@@ -114,7 +111,7 @@ void Logs::pushed(LogPusher::Outcome outcome, uint64_t dropped, std::string_view
   if (outcome == LogPusher::Outcome::kRefused) {
     batch->number = 0;
     worker_.counters().logs_errors.add();
-    retry_ns_ = worker_.turn_ns() + kRetryNs;
+    retry_ns_ = worker_.turn_ns() + kStoreRetryNs;
     if (said_ns_ == 0 || worker_.turn_ns() - said_ns_ >= kSayEveryNs) {
       said_ns_ = worker_.turn_ns();
       spdlog::warn("redis takes no log records, they wait on the disk: {}", error);

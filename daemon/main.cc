@@ -76,7 +76,7 @@ void print_welcome(const std::string& socket) {
       "  {} --socket {} CHECK api alice\n"
       "  redis-cli -s {} CHECK api alice\n"
       "  echo 'CHECK api alice' | nc -U -N {}\n",
-      kVersion, socket, client_command(), socket, socket, socket);
+      kProgramVersion, socket, client_command(), socket, socket, socket);
   std::fflush(stdout);
 }
 
@@ -200,6 +200,31 @@ std::expected<LogsAtStart, std::string> open_logs(Process& process,
   return LogsAtStart{std::move(state->lock), std::move(*spill)};
 }
 
+struct StateAtStart {
+  CostsAtStart costs;
+  LogsAtStart logs;
+};
+
+// What outlives a restart, read, and its threads running.
+std::expected<void, std::string> open_state_of(Process& process, const config::Settings& settings,
+                                               StateAtStart& state) {
+  if (settings.costs.enabled) {
+    auto costs = open_costs(process, settings);
+    if (!costs) return std::unexpected(std::move(costs.error()));
+    state.costs = std::move(*costs);
+    process.treasury = state.costs.treasury.get();
+    process.treasury->start();
+  }
+  if (settings.logs.enabled) {
+    auto logs = open_logs(process, settings);
+    if (!logs) return std::unexpected(std::move(logs.error()));
+    state.logs = std::move(*logs);
+    process.spill = state.logs.spill.get();
+    process.spill->start();
+  }
+  return {};
+}
+
 int serve(const config::Sources& sources, config::Loaded loaded, const Log& log) {
   config::ServerSettings& server = loaded.settings.server;
   auto table = engine::PolicyTable::build(loaded.settings.policies, nullptr);
@@ -234,22 +259,8 @@ int serve(const config::Sources& sources, config::Loaded loaded, const Log& log)
   StoreDirectory directory(loaded.settings.redis);
   process.directory = &directory;
   process.redis_address = StoreDirectory::first_address(loaded.settings.redis);
-  CostsAtStart costs;
-  if (loaded.settings.costs.enabled) {
-    auto open = open_costs(process, loaded.settings);
-    if (!open) return fail(open.error());
-    costs = std::move(*open);
-    process.treasury = costs.treasury.get();
-    costs.treasury->start();
-  }
-  LogsAtStart logs;
-  if (loaded.settings.logs.enabled) {
-    auto open = open_logs(process, loaded.settings);
-    if (!open) return fail(open.error());
-    logs = std::move(*open);
-    process.spill = logs.spill.get();
-    logs.spill->start();
-  }
+  StateAtStart state;
+  if (auto open = open_state_of(process, loaded.settings, state); !open) return fail(open.error());
   process.starting.store(true);
   auto metrics = serve_metrics(loaded.settings.metrics, process);
   if (!metrics) return fail(metrics.error());

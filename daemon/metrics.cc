@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/log_spill.h"
 #include "daemon/report.h"
 #include "daemon/treasury.h"
 #include "daemon/version.h"
@@ -191,11 +192,6 @@ double oldest_unapplied_s(const Process& process) {
   return number(oldest_us) / kUsPerSecond;
 }
 
-bool any(const Process& process, Counter WorkerCounters::* flag) {
-  return std::ranges::any_of(process.counters,
-                             [&](const auto& each) { return ((*each).*flag).get() != 0; });
-}
-
 void add_costs(Page& page, const Process& process) {
   static const JournalFigures kNone;
   const Treasury* treasury = process.treasury;
@@ -219,6 +215,14 @@ void add_costs(Page& page, const Process& process) {
                   to_string(journal.state.load()),
                   {to_string(JournalState::kReady), to_string(JournalState::kFull),
                    to_string(JournalState::kFailed)});
+  const bool spills = process.spill != nullptr;
+  page.add("tollkeeper_log_records_dropped_total",
+           "Log records that went because the queue or the disk was full, or by LOG CLEAR.",
+           number(logs_dropped(process)));
+  page.add("tollkeeper_log_records_on_disk", "Log records that wait on this host's disk for Redis.",
+           number(spills ? logs_in_spill(process) : 0));
+  page.add("tollkeeper_spill_bytes", "What they take there.",
+           number(spills ? process.spill->figures().bytes.load() : 0));
   page.add("tollkeeper_journal_bytes", "What the journal takes on the disk.",
            number(journal.bytes.load()));
   page.add("tollkeeper_journal_limit_bytes", "What it may take: costs.journal_max.",
@@ -277,7 +281,7 @@ void add_system(Page& page, const Process& process) {
 
 void add_daemon(Page& page, const Process& process) {
   page.add("tollkeeper_build_info", "Which build this is; always 1.", 1,
-           {label("version", kVersion), label("compiler", __VERSION__),
+           {label("version", kProgramVersion), label("compiler", __VERSION__),
             label("backend", net::to_string(process.machine.backend()))});
   page.add_states("tollkeeper_state",
                   "What HEALTH says. Degraded: it answers, without Redis or costs.",

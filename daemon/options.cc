@@ -18,7 +18,7 @@ ParsedOptions parse_options(int argc, char** argv) {
   app.add_flag("--print-config", parsed.options.print_config,
                "Print what is in force and where each value came from, and exit")
       ->excludes(check);
-  app.set_version_flag("--version", std::string("tollkeeper ").append(kVersion));
+  app.set_version_flag("--version", std::string("tollkeeper ").append(kProgramVersion));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -19,6 +19,11 @@ uint64_t sum(const Process& process, Counter WorkerCounters::* counter) {
   return total;
 }
 
+bool any(const Process& process, Counter WorkerCounters::* flag) {
+  return std::any_of(process.counters.begin(), process.counters.end(),
+                     [flag](const auto& counters) { return ((*counters).*flag).get() != 0; });
+}
+
 uint64_t logs_dropped(const Process& process) {
   const uint64_t dropped = sum(process, &WorkerCounters::logs_dropped);
   if (process.spill == nullptr) return dropped;
@@ -39,11 +44,6 @@ namespace {
 
 int64_t uptime_s(const Process& process) {
   return (process.machine.monotonic_ns() - process.started_ns) / 1'000'000'000;
-}
-
-bool any(const Process& process, Counter WorkerCounters::* flag) {
-  return std::any_of(process.counters.begin(), process.counters.end(),
-                     [flag](const auto& counters) { return ((*counters).*flag).get() != 0; });
 }
 
 std::string_view journal_health(const Process& process) {
@@ -148,7 +148,7 @@ std::string status_line(const Process& process) {
 
 NamedValues statistics(const Process& process) {
   NamedValues rows = {
-      {"version", std::string(kVersion)},
+      {"version", std::string(kProgramVersion)},
       {"uptime_s", std::to_string(uptime_s(process))},
       {"workers", std::to_string(process.workers_count)},
       {"backend", std::string(net::to_string(process.machine.backend()))},

@@ -43,6 +43,8 @@ NamedValues log_statistics(const Process& process, uint64_t size, int64_t oldest
 
 // Of all workers together.
 uint64_t sum(const Process& process, Counter WorkerCounters::* counter);
+// Has any of them set it?
+bool any(const Process& process, Counter WorkerCounters::* flag);
 // Log records that are gone because the queue or the disk was full, or were cleared away.
 uint64_t logs_dropped(const Process& process);
 // ... that wait on this host's disk for Redis. REQUIRES: log records are switched on.

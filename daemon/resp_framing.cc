@@ -67,7 +67,7 @@ Frame too_long(size_t consumed) {
   return fatal(consumed, "the request is longer than the server takes", ErrorCode::kTooLong);
 }
 
-Frame outcome(Frame::Kind kind, size_t consumed) {
+Frame resp_frame(Frame::Kind kind, size_t consumed) {
   return {.kind = kind,
           .framing = Framing::kResp,
           .code = ErrorCode::kBadRequest,
@@ -113,22 +113,22 @@ Frame read_array(std::span<const char> bytes, size_t request_max, Progress& prog
     case Step::kDone:
       break;
     case Step::kShort:
-      return outcome(Frame::Kind::kIncomplete, 0);
+      return resp_frame(Frame::Kind::kIncomplete, 0);
     case Step::kWrong:
       return fatal(at, "bad length of an array");
     case Step::kTooLarge:
       return fatal(at, "too many words");
   }
-  if (words.count == 0) return outcome(Frame::Kind::kNothing, at);
+  if (words.count == 0) return resp_frame(Frame::Kind::kNothing, at);
   if (progress.at == 0) progress = {at, words.count};
   at = progress.at;
-  Frame frame = outcome(Frame::Kind::kIncomplete, 0);
+  Frame frame = resp_frame(Frame::Kind::kIncomplete, 0);
   while (progress.missing != 0) {
     const size_t index = words.count - progress.missing;
     if (!read_bulk(bytes, request_max, at, words.word[index], frame)) return frame;
     progress = {at, progress.missing - 1};
   }
-  return outcome(Frame::Kind::kRequest, at);
+  return resp_frame(Frame::Kind::kRequest, at);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "daemon/limits.h"
 #include "daemon/store_link.h"
 #include "engine/flaws.h"
 
@@ -14,9 +15,6 @@ namespace {
 using engine::Breaker;
 using engine::BreakerState;
 using net::RedisErrorKind;
-
-// How often a batch is sent again because Redis had lost the script.
-constexpr uint32_t kResendsMax = 2;
 
 // Errors are said once in a while; STATS counts them all.
 constexpr int64_t kLogEveryNs = 10'000'000'000;

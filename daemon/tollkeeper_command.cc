@@ -61,7 +61,7 @@ std::expected<Options, int> parse_options(int argc, char** argv) {
   app.add_flag("--json", options.json, "Print each reply as one line of JSON");
   app.add_option("-f,--file", options.file, "Read requests from this file; - is standard input");
   app.add_option("--timeout", timeout, "How long to wait for a reply")->capture_default_str();
-  app.set_version_flag("--version", fmt::format("tollkeeper {}", kVersion));
+  app.set_version_flag("--version", fmt::format("tollkeeper {}", kProgramVersion));
   // From the verb on every word is the request's, also one that looks like an option.
   app.prefix_command();
   try {

@@ -9,15 +9,16 @@
 namespace toll::engine {
 namespace {
 
-constexpr size_t kHeadNumbers = 3;
-constexpr size_t kItemNumbers = 3;
+constexpr size_t kReplyHeadNumbers = 3;
+constexpr size_t kReplyItemNumbers = 3;
 constexpr size_t kChargesNumbers = 10;
 constexpr size_t kKeyedNumbers = 3;
 constexpr size_t kQuestionNumbers = 8;
 
 constexpr int64_t kDollarsPartMax = kDollarsMax / kNanosPerDollar;
 
-constexpr std::string_view kNotThisCall = "the reply of the costs script is not one to this call";
+constexpr std::string_view kNotThisCostCall =
+    "the reply of the costs script is not one to this call";
 
 // `least`: -1 where there may be none.
 NanoDollars read_amount(PackReader& reader, int64_t least = 0) {
@@ -194,9 +195,9 @@ void CostCall::pack() {
   text_.clear();
   text_ends_.clear();
   argument_views_.clear();
-  size_t numbers = kHeadNumbers;
+  size_t numbers = kReplyHeadNumbers;
   for (const Item* item : items_) {
-    numbers += kItemNumbers + (item->has_charges ? kChargesNumbers : 0) +
+    numbers += kReplyItemNumbers + (item->has_charges ? kChargesNumbers : 0) +
                kKeyedNumbers * item->keyed.size() + kQuestionNumbers * item->questions.size();
     pack_keys(*item);
   }
@@ -232,11 +233,11 @@ std::expected<std::span<const CostCall::Dealt>, std::string_view> CostCall::deal
     }
     dealt_.clear();
     late_holds_.clear();
-    if (reader.array() != numbers) return std::unexpected(kNotThisCall);
+    if (reader.array() != numbers) return std::unexpected(kNotThisCostCall);
     for (const Item* item : items_) {
-      if (!read(reader, *item, now)) return std::unexpected(kNotThisCall);
+      if (!read(reader, *item, now)) return std::unexpected(kNotThisCostCall);
     }
-    if (reader.failed() || !reader.at_end()) return std::unexpected(kNotThisCall);
+    if (reader.failed() || !reader.at_end()) return std::unexpected(kNotThisCostCall);
   }
   // An account's charges are done together.
   for (Dealt& dealt : dealt_) settle(*items_[dealt.account->item], dealt);

@@ -8,6 +8,8 @@
 
 #ifdef __x86_64__
 #include <nmmintrin.h>
+
+#include "engine/load_word.h"
 #endif
 
 namespace toll::engine {
@@ -39,12 +41,6 @@ consteval Tables make_tables() {
 }
 
 constexpr Tables kTables = make_tables();
-
-uint64_t load_word(const char* bytes) {
-  uint64_t word = 0;
-  std::memcpy(&word, bytes, sizeof word);
-  return word;
-}
 
 }  // namespace
 

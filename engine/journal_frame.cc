@@ -14,8 +14,8 @@ namespace {
 // Binds a frame's header, and by it the checksum of its records, to one place in one segment.
 uint32_t check_of_header(std::string_view frame, const SegmentHeader& segment, uint64_t offset) {
   std::array<char, 2 * sizeof(uint64_t)> place = {};
-  store(place, 0, segment.salt);
-  store(place, sizeof(uint64_t), offset);
+  store_figure(place, 0, segment.salt);
+  store_figure(place, sizeof(uint64_t), offset);
   return crc32c(frame.substr(0, kFrameCheckAt), crc32c({place.data(), place.size()}));
 }
 
@@ -24,20 +24,21 @@ uint32_t check_of_header(std::string_view frame, const SegmentHeader& segment, u
 std::optional<Frame> whole_frame(std::string_view bytes, const SegmentHeader& segment,
                                  uint64_t offset) {
   if (bytes.size() < kFrameHeaderBytes) return std::nullopt;
-  if (load<uint32_t>(bytes, kFrameMagicAt) != kFrameMagic) return std::nullopt;
-  const size_t length = load<uint32_t>(bytes, kFrameBytesAt);
+  if (load_figure<uint32_t>(bytes, kFrameMagicAt) != kFrameMagic) return std::nullopt;
+  const size_t length = load_figure<uint32_t>(bytes, kFrameBytesAt);
   if (length > kFrameBytesMax || length > bytes.size() || length % kAlignment != 0) {
     return std::nullopt;
   }
-  const size_t records = load<uint16_t>(bytes, kFrameRecordsAt);
+  const size_t records = load_figure<uint16_t>(bytes, kFrameRecordsAt);
   if (records == 0 || length < kFrameHeaderBytes + records * kRecordBytesMin) return std::nullopt;
-  if (load<uint16_t>(bytes, kFrameZerosAt) != 0) return std::nullopt;
+  if (load_figure<uint16_t>(bytes, kFrameZerosAt) != 0) return std::nullopt;
   const uint32_t check = check_of_header(bytes, segment, offset);
-  if (load<uint32_t>(bytes, kFrameCheckAt) != check) return std::nullopt;
+  if (load_figure<uint32_t>(bytes, kFrameCheckAt) != check) return std::nullopt;
 
   const std::string_view body = bytes.substr(kFrameHeaderBytes, length - kFrameHeaderBytes);
-  if (load<uint32_t>(bytes, kRecordsCheckAt) != crc32c(body)) return std::nullopt;
-  return Frame{.offset = offset, .worker = load<uint32_t>(bytes, kFrameWorkerAt), .records = body};
+  if (load_figure<uint32_t>(bytes, kRecordsCheckAt) != crc32c(body)) return std::nullopt;
+  return Frame{
+      .offset = offset, .worker = load_figure<uint32_t>(bytes, kFrameWorkerAt), .records = body};
 }
 
 }  // namespace
@@ -46,12 +47,12 @@ void seal_frame(std::span<char> frame, uint32_t worker, const SegmentHeader& seg
                 uint64_t offset) {
   const std::string_view bytes(frame.data(), frame.size());
   assert(frame.size() >= kFrameHeaderBytes + kRecordBytesMin && frame.size() <= kFrameBytesMax);
-  assert(load<uint32_t>(bytes, kFrameBytesAt) == frame.size());
+  assert(load_figure<uint32_t>(bytes, kFrameBytesAt) == frame.size());
   assert(offset >= kSegmentHeaderBytes && offset % kAlignment == 0);
-  store(frame, kFrameMagicAt, kFrameMagic);
-  store(frame, kFrameWorkerAt, worker);
-  store(frame, kRecordsCheckAt, crc32c(bytes.substr(kFrameHeaderBytes)));
-  store(frame, kFrameCheckAt, check_of_header(bytes, segment, offset));
+  store_figure(frame, kFrameMagicAt, kFrameMagic);
+  store_figure(frame, kFrameWorkerAt, worker);
+  store_figure(frame, kRecordsCheckAt, crc32c(bytes.substr(kFrameHeaderBytes)));
+  store_figure(frame, kFrameCheckAt, check_of_header(bytes, segment, offset));
 }
 
 std::optional<Frame> FrameReader::next() {
@@ -62,7 +63,7 @@ std::optional<Frame> FrameReader::next() {
 
 std::optional<uint64_t> FrameReader::resynchronize() {
   for (size_t at = at_ + kAlignment; at + kFrameHeaderBytes <= bytes_.size(); at += kAlignment) {
-    if (load<uint32_t>(bytes_, at + kFrameMagicAt) != kFrameMagic) continue;
+    if (load_figure<uint32_t>(bytes_, at + kFrameMagicAt) != kFrameMagic) continue;
     if (!whole_frame(bytes_.substr(at), segment_, base_ + at)) continue;
     at_ = at;
     return offset();

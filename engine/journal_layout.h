@@ -76,7 +76,7 @@ static_assert(kFrameBytesMax % kAlignment == 0 && kFrameBytesMax <= UINT32_MAX);
 
 // REQUIRES: the figure lies within.
 template <std::integral Integer>
-Integer load(std::string_view bytes, size_t at) {
+Integer load_figure(std::string_view bytes, size_t at) {
   assert(at + sizeof(Integer) <= bytes.size());
   Integer value = 0;
   std::memcpy(&value, bytes.data() + at, sizeof value);
@@ -84,14 +84,14 @@ Integer load(std::string_view bytes, size_t at) {
 }
 
 template <std::integral Integer>
-void store(std::span<char> bytes, size_t at, Integer value) {
+void store_figure(std::span<char> bytes, size_t at, Integer value) {
   assert(at + sizeof(Integer) <= bytes.size());
   std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
 inline bool all_zero(std::string_view bytes) {
   while (bytes.size() >= sizeof(uint64_t)) {
-    if (load<uint64_t>(bytes, 0) != 0) return false;
+    if (load_figure<uint64_t>(bytes, 0) != 0) return false;
     bytes.remove_prefix(sizeof(uint64_t));
   }
   return bytes.find_first_not_of('\0') == std::string_view::npos;

@@ -22,34 +22,34 @@ size_t id_max(uint8_t kind) {
 std::array<char, kSegmentHeaderBytes> encode(const SegmentHeader& header) {
   std::array<char, kSegmentHeaderBytes> bytes = {};
   std::ranges::copy(kSegmentMagic, bytes.begin());
-  store(bytes, kVersionAt, kVersion);
-  store(bytes, kHeaderBytesAt, uint32_t{kSegmentHeaderBytes});
-  store(bytes, kNumberAt, header.number);
-  store(bytes, kEpochAt, header.epoch);
+  store_figure(bytes, kVersionAt, kVersion);
+  store_figure(bytes, kHeaderBytesAt, uint32_t{kSegmentHeaderBytes});
+  store_figure(bytes, kNumberAt, header.number);
+  store_figure(bytes, kEpochAt, header.epoch);
   std::memcpy(bytes.data() + kNodeAt, header.node.data(), header.node.size());
-  store(bytes, kSaltAt, header.salt);
-  store(bytes, kCreatedAt, header.created);
-  store(bytes, kPreviousEndAt, header.previous_end);
-  store(bytes, kSegmentCheckAt, crc32c({bytes.data(), kSegmentCheckAt}));
+  store_figure(bytes, kSaltAt, header.salt);
+  store_figure(bytes, kCreatedAt, header.created);
+  store_figure(bytes, kPreviousEndAt, header.previous_end);
+  store_figure(bytes, kSegmentCheckAt, crc32c({bytes.data(), kSegmentCheckAt}));
   return bytes;
 }
 
 std::optional<SegmentHeader> decode_segment_header(std::string_view bytes) {
   if (bytes.size() < kSegmentHeaderBytes || !bytes.starts_with(kSegmentMagic)) return std::nullopt;
   const uint32_t check = crc32c(bytes.substr(0, kSegmentCheckAt));
-  if (load<uint32_t>(bytes, kSegmentCheckAt) != check) return std::nullopt;
-  if (load<uint32_t>(bytes, kVersionAt) != kVersion) return std::nullopt;
-  if (load<uint32_t>(bytes, kHeaderBytesAt) != kSegmentHeaderBytes) return std::nullopt;
+  if (load_figure<uint32_t>(bytes, kSegmentCheckAt) != check) return std::nullopt;
+  if (load_figure<uint32_t>(bytes, kVersionAt) != kVersion) return std::nullopt;
+  if (load_figure<uint32_t>(bytes, kHeaderBytesAt) != kSegmentHeaderBytes) return std::nullopt;
   if (!all_zero(bytes.substr(kSegmentZerosAt, kSegmentCheckAt - kSegmentZerosAt))) {
     return std::nullopt;
   }
   SegmentHeader header;
-  header.number = load<uint64_t>(bytes, kNumberAt);
-  header.epoch = load<uint64_t>(bytes, kEpochAt);
+  header.number = load_figure<uint64_t>(bytes, kNumberAt);
+  header.epoch = load_figure<uint64_t>(bytes, kEpochAt);
   std::memcpy(header.node.data(), bytes.data() + kNodeAt, header.node.size());
-  header.salt = load<uint64_t>(bytes, kSaltAt);
-  header.created = load<TimeUs>(bytes, kCreatedAt);
-  header.previous_end = load<uint64_t>(bytes, kPreviousEndAt);
+  header.salt = load_figure<uint64_t>(bytes, kSaltAt);
+  header.created = load_figure<TimeUs>(bytes, kCreatedAt);
+  header.previous_end = load_figure<uint64_t>(bytes, kPreviousEndAt);
   return header;
 }
 
@@ -59,7 +59,7 @@ bool FrameWriter::has_room(size_t id_bytes) const {
 }
 
 size_t FrameWriter::records() const {
-  return empty() ? 0 : load<uint16_t>({bytes_.data(), bytes_.size()}, kFrameRecordsAt);
+  return empty() ? 0 : load_figure<uint16_t>({bytes_.data(), bytes_.size()}, kFrameRecordsAt);
 }
 
 void FrameWriter::add(const JournalRecord& record) {
@@ -73,19 +73,19 @@ void FrameWriter::add(const JournalRecord& record) {
   bytes_.resize(at + padded(texts_at + record.id.size() + record.key.size()));  // new ones: zero
 
   const std::span<char> into = std::span(bytes_).subspan(at);
-  store(into, kKindAt, static_cast<uint8_t>(record.kind));
-  store(into, kKeyLengthAt, static_cast<uint8_t>(record.key.size()));
-  store(into, kIdLengthAt, static_cast<uint16_t>(record.id.size()));
-  store(into, kFlagsAt, has_extra ? kHasExtra : 0);
-  store(into, kSequenceAt, record.sequence);
-  store(into, kAmountAt, record.amount);
-  store(into, kTimeAt, record.time);
-  if (has_extra) store(into, kExtraAt, record.extra);
+  store_figure(into, kKindAt, static_cast<uint8_t>(record.kind));
+  store_figure(into, kKeyLengthAt, static_cast<uint8_t>(record.key.size()));
+  store_figure(into, kIdLengthAt, static_cast<uint16_t>(record.id.size()));
+  store_figure(into, kFlagsAt, has_extra ? kHasExtra : 0);
+  store_figure(into, kSequenceAt, record.sequence);
+  store_figure(into, kAmountAt, record.amount);
+  store_figure(into, kTimeAt, record.time);
+  if (has_extra) store_figure(into, kExtraAt, record.extra);
   std::ranges::copy(record.id, into.subspan(texts_at).begin());
   std::ranges::copy(record.key, into.subspan(texts_at + record.id.size()).begin());
 
-  store(std::span(bytes_), kFrameBytesAt, static_cast<uint32_t>(bytes_.size()));
-  store(std::span(bytes_), kFrameRecordsAt, static_cast<uint16_t>(records_before + 1));
+  store_figure(std::span(bytes_), kFrameBytesAt, static_cast<uint32_t>(bytes_.size()));
+  store_figure(std::span(bytes_), kFrameRecordsAt, static_cast<uint16_t>(records_before + 1));
 }
 
 namespace {
@@ -98,23 +98,23 @@ bool is_known(uint8_t kind) {
 // The record at the front of `bytes`, and how many of them it takes; 0: there is none.
 size_t decode_record(std::string_view bytes, JournalRecord& record) {
   if (bytes.size() < kRecordBytesMin) return 0;
-  const auto kind = load<uint8_t>(bytes, kKindAt);
-  const auto flags = load<uint32_t>(bytes, kFlagsAt);
-  const size_t key_length = load<uint8_t>(bytes, kKeyLengthAt);
-  const size_t id_length = load<uint16_t>(bytes, kIdLengthAt);
+  const auto kind = load_figure<uint8_t>(bytes, kKindAt);
+  const auto flags = load_figure<uint32_t>(bytes, kFlagsAt);
+  const size_t key_length = load_figure<uint8_t>(bytes, kKeyLengthAt);
+  const size_t id_length = load_figure<uint16_t>(bytes, kIdLengthAt);
   if (!is_known(kind) || (flags & ~kHasExtra) != 0) return 0;
   if (key_length > kJournalKeyMax || id_length > id_max(kind)) return 0;
   const size_t texts_at = flags == kHasExtra ? kExtraAt + sizeof record.extra : kExtraAt;
   const size_t used = texts_at + id_length + key_length;
   if (bytes.size() < padded(used)) return 0;
   if (!all_zero(bytes.substr(used, padded(used) - used))) return 0;
-  const int64_t extra = flags == kHasExtra ? load<int64_t>(bytes, kExtraAt) : 0;
+  const int64_t extra = flags == kHasExtra ? load_figure<int64_t>(bytes, kExtraAt) : 0;
   if ((extra != 0) != (flags == kHasExtra)) return 0;
 
   record = {.kind = static_cast<RecordKind>(kind),
-            .sequence = load<uint64_t>(bytes, kSequenceAt),
-            .amount = load<int64_t>(bytes, kAmountAt),
-            .time = load<TimeUs>(bytes, kTimeAt),
+            .sequence = load_figure<uint64_t>(bytes, kSequenceAt),
+            .amount = load_figure<int64_t>(bytes, kAmountAt),
+            .time = load_figure<TimeUs>(bytes, kTimeAt),
             .extra = extra,
             .id = bytes.substr(texts_at, id_length),
             .key = bytes.substr(texts_at + id_length, key_length)};

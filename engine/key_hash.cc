@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "engine/load_word.h"
+
 namespace toll::engine {
 namespace {
 
@@ -38,12 +40,6 @@ struct SipState {
     return v0 ^ v1 ^ v2 ^ v3;
   }
 };
-
-uint64_t load_word(const char* bytes) {
-  uint64_t word = 0;
-  std::memcpy(&word, bytes, sizeof word);
-  return word;
-}
 
 // The last 0 to 7 bytes of a text, without reading past either end of it.
 uint64_t load_tail(std::string_view tail) {

@@ -2,20 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 
 #include "net/limits.h"
+#include "net/machine.h"
 
 namespace toll::net {
-
-namespace {
-
-int64_t monotonic_ns() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
-}
-
-}  // namespace
 
 // accept(2) hands on the pending network errors of the connection it would have returned.
 AcceptFailure accept_failure_of(int error) {

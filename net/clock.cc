@@ -5,7 +5,6 @@
 namespace toll::net {
 namespace {
 
-constexpr int64_t kNsPerUs = 1'000;
 constexpr int64_t kSlewDivisor = 10;  // run a tenth slower while ahead
 
 }  // namespace

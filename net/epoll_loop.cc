@@ -15,7 +15,7 @@ namespace toll::net {
 
 namespace {
 
-constexpr uint64_t kDoorbell = ~uint64_t{0};
+constexpr uint64_t kDoorbellEvent = ~uint64_t{0};
 
 uint64_t user_data_of(int fd, uint32_t generation) {
   return uint64_t{generation} << 32 | static_cast<uint32_t>(fd);
@@ -28,7 +28,7 @@ std::expected<std::unique_ptr<Loop>, std::string> EpollLoop::make(const LoopSett
   loop->epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.u64 = kDoorbell;
+  event.data.u64 = kDoorbellEvent;
   if (loop->epoll_ < 0 ||
       ::epoll_ctl(loop->epoll_, EPOLL_CTL_ADD, loop->doorbell_.fd(), &event) != 0) {
     return std::unexpected(
@@ -185,7 +185,7 @@ int EpollLoop::wait(int64_t timeout_ns) {
 }
 
 void EpollLoop::dispatch(const epoll_event& event) {
-  if (event.data.u64 == kDoorbell) {
+  if (event.data.u64 == kDoorbellEvent) {
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t got = ::read(doorbell_.fd(), &count, sizeof count);
     return;

@@ -10,7 +10,6 @@ namespace {
 
 constexpr int64_t kNsPerS = 1'000'000'000;
 constexpr int64_t kUsPerS = 1'000'000;
-constexpr int64_t kNsPerUs = 1'000;
 
 timespec read(clockid_t id) {
   timespec time{};

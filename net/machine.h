@@ -11,6 +11,8 @@
 
 namespace toll::net {
 
+inline constexpr int64_t kNsPerUs = 1'000;
+
 class Machine {
  public:
   virtual ~Machine() = default;

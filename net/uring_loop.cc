@@ -19,9 +19,9 @@ namespace {
 // A completion's address and, in its low bits, what it does. Cancellations carry 0: how they end
 // is of no interest, what they cancel tells.
 constexpr uint64_t kOperationMask = 7;
-constexpr uint64_t kDoorbell = kOperationMask;
+constexpr uint64_t kDoorbellOperation = kOperationMask;
 static_assert(alignof(Completion) > kOperationMask);
-static_assert(static_cast<uint64_t>(Operation::kConnect) < kDoorbell);
+static_assert(static_cast<uint64_t>(Operation::kConnect) < kDoorbellOperation);
 
 uint64_t user_data_of(const Completion& completion, Operation operation) {
   return reinterpret_cast<uintptr_t>(&completion) | static_cast<uint64_t>(operation);
@@ -227,7 +227,7 @@ void UringLoop::reap() {
 void UringLoop::dispatch(const Reaped& reaped) {
   const uint64_t operation = reaped.user_data & kOperationMask;
   const bool armed = (reaped.flags & IORING_CQE_F_MORE) != 0;
-  if (operation == kDoorbell) return arm_doorbell();
+  if (operation == kDoorbellOperation) return arm_doorbell();
   switch (static_cast<Operation>(operation)) {
     case Operation::kNone:
       return;
@@ -253,7 +253,7 @@ void UringLoop::begin(Operation operation, int fd, Completion& completion) {
 void UringLoop::arm_doorbell() {
   io_uring_sqe* sqe = entry();
   io_uring_prep_read(sqe, doorbell_.fd(), &doorbell_count_, sizeof doorbell_count_, 0);
-  sqe->user_data = kDoorbell;
+  sqe->user_data = kDoorbellOperation;
 }
 
 void UringLoop::arm_accept(Completion& completion) {

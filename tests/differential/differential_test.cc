@@ -2,7 +2,6 @@
 // of StoreBatch, and to a Shard, at the same times, and every field of every reply is compared.
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <deque>
 #include <gtest/gtest.h>
 #include <iostream>
@@ -11,6 +10,7 @@
 
 #include "tests/differential/random_world.h"
 #include "tests/differential/script_server.h"
+#include "tests/unit/seed.h"
 
 namespace toll::engine {
 namespace {
@@ -19,8 +19,7 @@ constexpr uint64_t kWorlds = 80;
 constexpr int kRounds = 60;  // of each world, each at its own time
 
 uint64_t first_seed() {
-  const char* given = std::getenv("TOLL_SEED");
-  return given == nullptr ? 3 : std::strtoull(given, nullptr, 10);
+  return test_seed(3);
 }
 
 // One request, as both sides get it.

@@ -11,19 +11,15 @@
 #include "engine/dark_usage.h"
 #include "engine/policy.h"
 #include "engine/shard.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
-
-inline constexpr int64_t kMs = 1'000;
-inline constexpr int64_t kSecond = 1'000'000;
-inline constexpr int64_t kHour = 3600 * kSecond;
-inline constexpr int64_t kDay = 24 * kHour;
 
 class RandomWorld {
  public:
   explicit RandomWorld(uint64_t seed) : random_(seed) {
     constexpr std::array<int64_t, 6> kScales{10 * kMs, kSecond, 60 * kSecond,
-                                             kHour,    kDay,    366 * kDay};
+                                             kHour,    kOneDay, 366 * kOneDay};
     scale_us_ = kScales[static_cast<size_t>(between(0, kScales.size() - 1))];
     large_ = chance(35);
     several_percent_ = chance(40) ? 0 : 60;
@@ -38,7 +34,7 @@ class RandomWorld {
       throttles_[2] = make_limit(first.count, 0, std::max(first.window_us / 7, kMs));
     }
     // Between 2100 and 2110.
-    now_ = 4'102'444'800 * kSecond + between(0, 3650 * kDay);
+    now_ = 4'102'444'800 * kSecond + between(0, 3650 * kOneDay);
   }
 
   const std::shared_ptr<const PolicyTable>& table() const { return table_; }
@@ -157,8 +153,8 @@ class RandomWorld {
 
   // Most of one scale, so that what happens within a window and past its end is seen for many.
   int64_t window_for(Algorithm algorithm) {
-    constexpr std::array<int64_t, 7> kUsual{kMs,       100 * kMs, kSecond,   60 * kSecond,
-                                            5 * kHour, kDay,      366 * kDay};
+    constexpr std::array<int64_t, 7> kUsual{kMs,       100 * kMs, kSecond,      60 * kSecond,
+                                            5 * kHour, kOneDay,   366 * kOneDay};
     if (chance(20)) return kUsual[static_cast<size_t>(between(0, kUsual.size() - 1))];
     if (chance(30)) return scale_us_;
     const int64_t window_us = between(scale_us_ / 10, scale_us_);

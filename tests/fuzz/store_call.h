@@ -19,13 +19,11 @@
 #include "engine/store_script.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/require.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine::model {
 
 using fuzz::Input;
-
-inline constexpr TimeUs kNoon = 1'790'000'000'000'000;
-inline constexpr int64_t kSecond = 1'000'000;
 
 inline std::shared_ptr<const StoreRules> make_rules() {
   std::vector<PolicySpec> specs(8);

@@ -22,6 +22,8 @@
 
 namespace {
 
+using toll::kNoon;
+using toll::kSecond;
 using namespace toll::engine;
 using namespace toll::engine::model;
 using toll::require;

@@ -267,12 +267,3 @@ def test_what_comes_in_a_later_version_is_named(place, line, fault):
     code, output = check(redis_file(place, "[redis]\n" + line + "\n"))
     assert code == 1
     assert re.search(rf"redis\.toml:2:1: redis\.\w+: .*{fault}.*later", output), output
-
-
-# -- tables of later versions
-
-
-def test_a_table_without_effect_is_not_passed_over_in_silence(file):
-    text = file.read_text(encoding="ascii")
-    file.write_text(text + '[logs]\nenabled = true\n', encoding="ascii")
-    assert "logs" in check(file)[1]

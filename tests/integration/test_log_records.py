@@ -16,7 +16,7 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module", name="servers")
 def _servers(shared_daemon, shared_redis_servers):
-    """Of each kind a daemon, with two workers so that half of all clients are not at the queue's."""
+    """Of each kind a daemon, with two workers: half of all clients are not at the queue's."""
     redis = shared_redis_servers()
     return {"redis": (joined(shared_daemon(logs.quick(redis.url(), max=500))), redis),
             "local": (shared_daemon(logs.table(max=500)), None)}
@@ -168,17 +168,21 @@ def test_who_waits_longest_is_served_first(one, asker):
 
 def test_many_wait_on_one_connection(servers):
     one, redis = servers["redis"]
-    before = len(redis.client().client_list())
     waiters = [logs.LineLogs(one) for _ in range(50)]
     for waiter in waiters:
         waiter.client.send("LOG WAIT 20000")
-    eventually(lambda: any(each["cmd"] == "blmove" for each in redis.client().client_list()),
-               "somebody waits")
-    assert len(redis.client().client_list()) <= before + 2
+    client = redis.client()
+
+    def blocking():
+        return [each["name"] for each in client.client_list() if each["cmd"] == "blmove"]
+
+    eventually(blocking, "somebody waits")
+    connections = blocking()
     asker = logs.LineLogs(one)
     asker.push_all(records(50))
     taken = [waiter.read()[0] for waiter in waiters]
     assert len(set(taken)) == 50
+    assert connections == ["tollkeeper-wait"]
     for waiter in [*waiters, asker]:
         waiter.close()
 

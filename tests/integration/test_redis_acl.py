@@ -24,6 +24,8 @@ limits = ["10/1ms"]
 [policies.inflight]
 algorithm = "concurrency"
 limit = 4
+[logs]
+max = 3
 """
 
 
@@ -37,7 +39,9 @@ def rule():
     return words[2:]
 
 
-COMMANDS = [word for word in rule() if word.startswith("+")]
+# For what a daemon left behind that was killed.
+AFTER_A_DEATH = {"+srem"}
+COMMANDS = [word for word in rule() if word.startswith("+") and word not in AFTER_A_DEATH]
 PATTERNS = [word for word in rule() if word[0] in "~&"]
 
 
@@ -83,6 +87,7 @@ def everything(one, other):
         if resp.ask("CL.THROTTLE", "user", 2, 10, 36000)[:2] != [0, 3]:
             wrong.append("CL.THROTTLE")
         costs(ask)
+        log_records(one, ask)
         refunded_elsewhere(client, other, wrong)
     return wrong
 
@@ -95,6 +100,23 @@ def costs(ask):
     for request in ("COST ADD id 1 key", "COST GET id", "BUDGET SET id 5", "COST CHECK id 1",
                     "BUDGET CLEAR id", "COST CHECK id 1"):
         ask(request)
+
+
+def log_records(one, ask):
+    with one.line() as client:
+        for _ in range(5):  # more than there is room for
+            ask("LOG PUSH {}")
+        client.ask("LOG PEEK")
+        client.ask("LOG POP")
+        ask("LOG CLEAR")
+        client.send("LOG WAIT 5000")
+        time.sleep(0.3)  # for the connection that waits to be made
+        ask("LOG PUSH {}")
+        client.read_reply()
+        ask("LOG PUSH {}")
+        with one.line() as gone:  # what it asked for goes back
+            gone.send("LOG POP")
+        time.sleep(0.1)
 
 
 def refunded_elsewhere(client, other, wrong):

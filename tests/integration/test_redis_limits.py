@@ -11,6 +11,7 @@ from support.backends import shape_name, shapes
 from support.line import quoted
 from support.resp import Simple, plain
 from support.store import NODES_KEY, counts, joined, patient, statistics
+from support.waiting import eventually
 
 ALGORITHMS = ("gcra", "token_bucket", "sliding_log", "sliding_window", "fixed_window")
 LIMITS = '"10/365d"', '"10/365d", "12/360d"'
@@ -327,12 +328,17 @@ def test_the_prefix_goes_before_every_key_and_the_database_is_ours(daemon, redis
 
 def test_several_links_decide_as_one(daemon, redis):
     client = joined(daemon(patient(redis.url(), POLICIES, links=3), workers=2)).line()
+
+    def links():
+        return [one for one in redis.client().client_list()
+                if one["name"].startswith("tollkeeper-")]
+
+    eventually(lambda: len(links()) == 2 * 3 + 1, "all links are made, not only the first")
     for number in range(40):
         replies = client.ask_all([f"CHECK gcra id{number} 6", f"CHECK gcra id{number} 5",
                                   f"RESET gcra id{number}", f"CHECK gcra id{number} 10"])
         assert [reply.word for reply in replies] == ["ALLOW", "DENY", "OK", "ALLOW"]
-    assert len([one for one in redis.client().client_list()
-                if one["name"].startswith("tollkeeper-")]) == 2 * 3 + 1
+    assert len(links()) == 2 * 3 + 1
 
 
 @pytest.mark.parametrize("mode", ["exact", "leased"])

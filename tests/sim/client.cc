@@ -11,7 +11,7 @@
 namespace toll::sim {
 namespace {
 
-constexpr size_t kReadMost = 4'096;
+constexpr size_t kClientReadMost = 4'096;
 
 int64_t number_of(std::string_view word) {
   int64_t number = 0;
@@ -321,7 +321,7 @@ void Client::on_writable(int socket) {
 
 void Client::on_readable(int socket) {
   if (socket != socket_ || idle_since_ns_ >= 0) return;
-  std::array<char, kReadMost> bytes;
+  std::array<char, kClientReadMost> bytes;
   while (true) {
     const auto got = network_.receive(socket_, bytes);
     if (!got) return lost();

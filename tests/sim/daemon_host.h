@@ -69,7 +69,7 @@ class DaemonHost {
   void stall(int64_t for_ns);
   SimMachine& machine() { return machine_; }
 
-  testing::MemoryDisk& disk() { return disk_; }
+  test::MemoryDisk& disk() { return disk_; }
   DiskFiles files() const;
   // REQUIRES: !running().
   void replace_files(const DiskFiles& files);
@@ -122,7 +122,7 @@ class DaemonHost {
   std::shared_ptr<const engine::PolicyTable> table_;
   std::unique_ptr<daemon::StoreDirectory> directory_;
   std::unique_ptr<daemon::Process> process_;
-  testing::MemoryDisk disk_;
+  test::MemoryDisk disk_;
   Random disk_random_;
   bool dies_by_power_ = false;
   std::unique_ptr<daemon::Treasury> treasury_;

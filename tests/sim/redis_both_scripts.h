@@ -16,12 +16,12 @@
 
 #include "lua/scripts.h"
 #include "tests/sim/redis_both.h"
+#include "tests/unit/times.h"
 
 namespace toll::sim {
 
 class BothScripts : public Both {
  protected:
-  static constexpr int64_t kSecond = 1'000'000;
   using Replaced = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
   BothScripts() { expire_ = load(std::string(kExpire)); }

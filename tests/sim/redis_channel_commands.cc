@@ -66,7 +66,7 @@ void publish(Call& call) {
   call.reply.integer(static_cast<int64_t>(listeners->second.size()));
 }
 
-constexpr std::array kCommands{
+constexpr std::array kChannelCommands{
     Command{"publish", 3, kLoading | kStale, publish},
     Command{"subscribe", -2, kNoScript | kLoading | kStale | kSubscribed, subscribe},
     Command{"unsubscribe", -1, kNoScript | kLoading | kStale | kSubscribed, unsubscribe},
@@ -82,7 +82,7 @@ void forget_channels(RedisCore& core, RedisSession& session) {
 }
 
 std::span<const Command> channel_commands() {
-  return kCommands;
+  return kChannelCommands;
 }
 
 }  // namespace toll::sim

@@ -169,7 +169,7 @@ void reset(Call& call) {
 
 constexpr uint32_t kAnyTime = kNoScript | kLoading | kStale;
 
-constexpr std::array kCommands{
+constexpr std::array kConnectionCommands{
     Command{"auth", -2, kAnyTime | kAllowBusy | kNoAuth, auth},
     Command{"client", -2, kContainer, nullptr},
     Command{"client|getname", 2, kAnyTime, client_getname},
@@ -187,7 +187,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> connection_commands() {
-  return kCommands;
+  return kConnectionCommands;
 }
 
 }  // namespace toll::sim

@@ -28,7 +28,7 @@ using engine::CostQuestion;
 using engine::CostVerb;
 
 constexpr int64_t kBegin = 4'102'444'800'000'000;  // 2100
-constexpr int kRounds = 400;
+constexpr int kCostRounds = 400;
 constexpr int64_t kNanos = 1'000'000'000;
 
 class Daemon {
@@ -171,7 +171,7 @@ class RedisCosts : public BothScripts {
     std::array<Daemon, 2> daemons = {Daemon(random.fork(), layout, 1),
                                      Daemon(random.fork(), layout, 2)};
     int64_t now_us = kBegin;
-    for (int round = 0; round < kRounds && !HasFailure(); ++round) {
+    for (int round = 0; round < kCostRounds && !HasFailure(); ++round) {
       now_us += random.skewed(0, random.chance(2) ? 90'000 * kSecond : 5 * kSecond);
       Daemon& daemon = daemons[random.below(2)];
       daemon.fill(now_us);

@@ -1,7 +1,6 @@
 // The simulated Redis answers as a real one does, byte for byte.
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <iostream>
 #include <string>
@@ -11,6 +10,7 @@
 #include "tests/sim/redis_both.h"
 #include "tests/sim/redis_commands.h"
 #include "tests/sim/redis_random_commands.h"
+#include "tests/unit/seed.h"
 
 namespace toll::sim {
 namespace {
@@ -20,8 +20,7 @@ constexpr int kCommands = 40'000;
 class RedisDifferential : public Both {};
 
 TEST_F(RedisDifferential, RandomCommandsAreAnsweredAlike) {
-  const char* const given = std::getenv("TOLL_SEED");
-  const uint64_t seed = given == nullptr ? 5 : std::strtoull(given, nullptr, 10);
+  const uint64_t seed = test_seed(5);
   std::cout << "TOLL_SEED=" << seed << '\n';
   RandomCommands random(seed);
   int errors = 0;

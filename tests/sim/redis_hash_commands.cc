@@ -83,7 +83,7 @@ void hdel(Call& call) {
   call.reply.integer(erased);
 }
 
-constexpr std::array kCommands{
+constexpr std::array kHashCommands{
     Command{"hdel", -3, kWrite, hdel},
     Command{"hget", 3, 0, hget},
     Command{"hgetall", 2, 0, hgetall},
@@ -96,7 +96,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> hash_commands() {
-  return kCommands;
+  return kHashCommands;
 }
 
 }  // namespace toll::sim

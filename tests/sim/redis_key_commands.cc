@@ -169,7 +169,7 @@ void keys(Call& call) {
   for (const std::string_view name : names) call.reply.bulk(name);
 }
 
-constexpr std::array kCommands{
+constexpr std::array kKeyCommands{
     Command{"dbsize", 1, 0, dbsize},
     Command{"del", -2, kWrite, del},
     Command{"exists", -2, 0, exists},
@@ -190,7 +190,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> key_commands() {
-  return kCommands;
+  return kKeyCommands;
 }
 
 }  // namespace toll::sim

@@ -1,7 +1,6 @@
 // Our scripts decide in the simulated Redis as they do in a real one: the same random batches at
 // the same times, every reply and every key compared.
 #include <cstdint>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <iostream>
 #include <memory>
@@ -13,6 +12,7 @@
 #include "lua/scripts.h"
 #include "tests/differential/random_world.h"
 #include "tests/sim/redis_both_scripts.h"
+#include "tests/unit/seed.h"
 
 namespace toll::sim {
 namespace {
@@ -21,7 +21,7 @@ using engine::RandomWorld;
 using engine::StoreBatch;
 
 constexpr uint64_t kWorlds = 30;
-constexpr int kRounds = 40;
+constexpr int kRoundsPerWorld = 40;
 
 class RedisLimits : public BothScripts {
  protected:
@@ -93,8 +93,7 @@ class RedisLimits : public BothScripts {
 };
 
 TEST_F(RedisLimits, BatchesAreDecidedAlike) {
-  const char* const given = std::getenv("TOLL_SEED");
-  const uint64_t seed = given == nullptr ? 7 : std::strtoull(given, nullptr, 10);
+  const uint64_t seed = test_seed(7);
   std::cout << "TOLL_SEED=" << seed << '\n';
   // With the script's quick road, and without.
   StoreBatch quick({});
@@ -104,7 +103,7 @@ TEST_F(RedisLimits, BatchesAreDecidedAlike) {
     RandomWorld world(seed + i);
     const auto rules = std::make_shared<engine::StoreRules>(world.table(), "sim:");
     compare({"FLUSHALL"});
-    for (int round = 0; round < kRounds && !HasFailure(); ++round) {
+    for (int round = 0; round < kRoundsPerWorld && !HasFailure(); ++round) {
       if (world.chance(10)) {
         world.step_back();
       } else {

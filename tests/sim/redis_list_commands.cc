@@ -85,7 +85,7 @@ void ltrim(Call& call) {
   erase_if_empty(call, call.words[1], *list);
 }
 
-constexpr std::array kCommands{
+constexpr std::array kListCommands{
     Command{"llen", 2, 0, llen},
     Command{"lpop", -2, kWrite, lpop},
     Command{"lpush", -3, kWrite | kDenyOom, lpush},
@@ -97,7 +97,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> list_commands() {
-  return kCommands;
+  return kListCommands;
 }
 
 }  // namespace toll::sim

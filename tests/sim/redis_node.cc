@@ -8,7 +8,7 @@
 namespace toll::sim {
 namespace {
 
-constexpr size_t kReadMost = 16'384;
+constexpr size_t kNodeReadMost = 16'384;
 // What a command costs Redis' core, about.
 constexpr int64_t kServiceLeastNs = 5 * kNsPerUs;
 constexpr int64_t kServicePerByteNs = 20;
@@ -69,7 +69,7 @@ void RedisNode::serve() {
     const auto found = sessions_.find(socket);
     if (found == sessions_.end()) continue;
     found->second.waiting = false;
-    std::array<char, kReadMost> bytes;
+    std::array<char, kNodeReadMost> bytes;
     const auto got = network_.receive(socket, bytes);
     if (!got) {
       drop(socket);

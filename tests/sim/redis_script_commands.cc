@@ -47,7 +47,7 @@ void script_flush(Call& call) {
   call.reply.status("OK");
 }
 
-constexpr std::array kCommands{
+constexpr std::array kScriptCommands{
     Command{"eval", -3, kNoScript | kStale, eval},
     Command{"evalsha", -3, kNoScript | kStale, evalsha},
     Command{"script", -2, kContainer, nullptr},
@@ -59,7 +59,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> script_commands() {
-  return kCommands;
+  return kScriptCommands;
 }
 
 }  // namespace toll::sim

@@ -70,7 +70,7 @@ void flushdb(Call& call) {
   call.reply.status("OK");
 }
 
-constexpr std::array kCommands{
+constexpr std::array kServerCommands{
     Command{"flushall", -1, kWrite, flushall},
     Command{"flushdb", -1, kWrite, flushdb},
     Command{"info", -1, kLoading | kStale, info},
@@ -80,7 +80,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> server_commands() {
-  return kCommands;
+  return kServerCommands;
 }
 
 }  // namespace toll::sim

@@ -326,7 +326,7 @@ void zrangebyscore(Call& call) {
   if (read_options(call, options, false)) range_by_score(call, options);
 }
 
-constexpr std::array kCommands{
+constexpr std::array kSortedSetCommands{
     Command{"zadd", -4, kWrite | kDenyOom, zadd},
     Command{"zcard", 2, 0, zcard},
     Command{"zcount", 4, 0, zcount},
@@ -342,7 +342,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> sorted_set_commands() {
-  return kCommands;
+  return kSortedSetCommands;
 }
 
 }  // namespace toll::sim

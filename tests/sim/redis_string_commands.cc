@@ -148,7 +148,7 @@ void decrby(Call& call) {
   increment(call, -*by);
 }
 
-constexpr std::array kCommands{
+constexpr std::array kStringCommands{
     Command{"decr", 2, kWrite | kDenyOom, decr},
     Command{"decrby", 3, kWrite | kDenyOom, decrby},
     Command{"get", 2, 0, get},
@@ -162,7 +162,7 @@ constexpr std::array kCommands{
 }  // namespace
 
 std::span<const Command> string_commands() {
-  return kCommands;
+  return kStringCommands;
 }
 
 }  // namespace toll::sim

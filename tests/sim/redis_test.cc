@@ -9,11 +9,11 @@
 #include "tests/sim/redis_clients.h"
 #include "tests/sim/redis_server.h"
 #include "tests/sim/sha1.h"
+#include "tests/unit/times.h"
 
 namespace toll::sim {
 namespace {
 
-constexpr int64_t kMs = 1'000;
 constexpr int64_t kStart = 1'700'000'000'000 * kMs;
 
 class SimulatedRedis : public ::testing::Test {

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "tests/unit/times.h"
+
 namespace toll::sim {
 
 using engine::Algorithm;
@@ -12,10 +14,6 @@ using engine::make_limit;
 using engine::OnOutage;
 
 namespace {
-
-constexpr int64_t kMs = 1'000;
-constexpr int64_t kSecond = 1'000'000;
-constexpr int64_t kDay = 86'400 * kSecond;
 
 constexpr std::array<int64_t, 6> kWindows = {100 * kMs,   500 * kMs,    1 * kSecond,
                                              3 * kSecond, 10 * kSecond, 60 * kSecond};
@@ -36,7 +34,7 @@ Workload::Workload(Random random) : random_(random) {
   const auto next_count = [&] { return count += random_.between(1, 9); };
   const auto window = [&] { return kWindows[random_.below(kWindows.size())]; };
   // One whose window lasts: what it counts can be added up at the end.
-  add(Algorithm::kFixedWindow, {make_limit(40 * next_count(), 0, kDay)});
+  add(Algorithm::kFixedWindow, {make_limit(40 * next_count(), 0, kOneDay)});
   const int64_t others = random_.between(2, 6);
   for (int64_t i = 0; i < others; ++i) {
     const Algorithm algorithm = kWindowed[random_.below(kWindowed.size())];
@@ -59,7 +57,7 @@ void Workload::add(Algorithm algorithm, std::vector<Limit> limits) {
   if (random_.chance(30)) {
     rule.spec.on_outage = random_.chance(50) ? OnOutage::kAllow : OnOutage::kDeny;
   }
-  rule.lasting = limits.front().window_us == kDay;
+  rule.lasting = limits.front().window_us == kOneDay;
   if (!rule.lasting && random_.chance(10)) rule.spec.mode = engine::Mode::kLocal;
   rule.plain = rule.lasting || random_.chance(60);
   rule.spec.limits = std::move(limits);

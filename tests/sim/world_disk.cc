@@ -10,7 +10,7 @@
 
 namespace toll::sim {
 
-using testing::FileOperation;
+using test::FileOperation;
 
 namespace {
 

@@ -2,6 +2,9 @@
 
     tests/tidy/lint.py BUILD_DIRECTORY
 
+The directory must not be one of a unity build, whose compile_commands.json does not name our
+sources; beyond what is generated, nothing need be built in it.
+
 One file is one case: every header and source for its format, every source that the build compiles
 for clang-tidy. What a tool says is printed for those that fail; the last line is
 `N passed, N failed`.
@@ -9,6 +12,7 @@ for clang-tidy. What a tool says is printed for those that fail; the last line i
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -26,22 +30,32 @@ def run(command):
 
 
 def compiled(build):
-    """Our sources that the build compiles, each once."""
+    """(our sources that the build compiles, a directory that names one command for each).
+
+    What several programs compile is looked at once, as the last of them does: that is the simulator
+    with flaws, which leaves nothing out.
+    """
     commands = json.loads((build / "compile_commands.json").read_text(encoding="utf-8"))
-    files = {pathlib.Path(entry["directory"], entry["file"]).resolve() for entry in commands}
-    return sorted(f.relative_to(ROOT).as_posix() for f in files if f.is_relative_to(ROOT))
+    last = {pathlib.Path(entry["directory"], entry["file"]).resolve(): entry for entry in commands}
+    once = build / "once"
+    once.mkdir(exist_ok=True)
+    (once / "compile_commands.json").write_text(json.dumps(list(last.values())), encoding="utf-8")
+    return sorted(f.relative_to(ROOT).as_posix() for f in last if f.is_relative_to(ROOT)), once
 
 
 def cases(build):
+    files, once = compiled(build)
     formatted = [(f"format {s.path}", [*FORMAT, s.path]) for s in read_tree() if s.is_cpp]
-    tidied = [(f"tidy {path}", [*TIDY, "-p", str(build), path]) for path in compiled(build)]
+    tidied = [(f"tidy {path}", [*TIDY, "-p", str(once), path]) for path in files]
     alone = [("headers", [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
                           str(ROOT / "tests" / "tidy" / "test_headers.py")])]
     return formatted + tidied + alone
 
 
 def main():
-    todo = cases(pathlib.Path(sys.argv[1]).resolve())
+    build = pathlib.Path(sys.argv[1]).resolve()
+    os.environ["TOLLKEEPER_BUILD"] = str(build)  # for test_headers.py
+    todo = cases(build)
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         results = pool.map(lambda case: run(case[1]), todo)

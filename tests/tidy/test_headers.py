@@ -15,7 +15,7 @@ import subprocess
 
 from sources import ROOT, read_tree
 
-BUILD = pathlib.Path(os.environ.get("TOLLKEEPER_BUILD", ROOT / "build" / "release"))
+BUILD = pathlib.Path(os.environ.get("TOLLKEEPER_BUILD", ROOT / "build" / "lint"))
 CACHE = BUILD / "headers-that-compile.json"
 
 

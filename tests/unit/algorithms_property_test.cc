@@ -1,25 +1,21 @@
 // Random histories over random limits, every field of every answer compared with the models of
-// algorithm_models.h. TOLL_TEST_SEED replays a failure, which prints its seed.
+// algorithm_models.h. TOLL_SEED replays a failure, which prints its seed.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <random>
 
 #include "engine/algorithms.h"
 #include "tests/unit/algorithm_models.h"
+#include "tests/unit/seed.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
 
 constexpr int kHistories = 2500;
 constexpr int kSteps = 50;
-constexpr TimeUs kToday = 1'790'000'000'000'000;
-
-uint64_t test_seed() {
-  const char* text = std::getenv("TOLL_TEST_SEED");
-  return text == nullptr ? 20'260'101 : std::strtoull(text, nullptr, 10);
-}
+constexpr uint64_t kAlgorithmsSeed = 20'260'101;
 
 // The words of a random history.
 class Chance {
@@ -59,7 +55,7 @@ class Chance {
   TimeUs start() {
     if (one_in(4)) return from(0, 1'000'000);
     if (one_in(4)) return kTimeMaxUs - of_any_size(1, kTimeMaxUs / 2);
-    return kToday + from(0, 366LL * 86'400'000'000);
+    return kNoon + from(0, 366LL * 86'400'000'000);
   }
 
   // A step of the clock: none, to the edges of windows, and past many.
@@ -178,7 +174,7 @@ class Pair {
 
 template <typename Tested, typename Model>
 void run_histories(Algorithm algorithm, bool may_step_back) {
-  const uint64_t seed = test_seed();
+  const uint64_t seed = test_seed(kAlgorithmsSeed);
   for (int history = 0; history < kHistories; ++history) {
     Chance chance(seed + static_cast<uint64_t>(history));
     Pair<Tested, Model> pair(chance.limit(algorithm));
@@ -186,10 +182,9 @@ void run_histories(Algorithm algorithm, bool may_step_back) {
     TimeUs now = chance.start();
     for (int step = 0; step < kSteps; ++step) {
       SCOPED_TRACE(testing::Message()
-                   << "TOLL_TEST_SEED=" << seed << " history " << history << " step " << step
-                   << " now " << now << " limit " << limit.count << " burst " << limit.burst
-                   << " / " << limit.window_us << " us, calendar "
-                   << static_cast<int>(limit.calendar));
+                   << "TOLL_SEED=" << seed << " history " << history << " step " << step << " now "
+                   << now << " limit " << limit.count << " burst " << limit.burst << " / "
+                   << limit.window_us << " us, calendar " << static_cast<int>(limit.calendar));
       pair.advance(now);
       const int64_t units = chance.units(limit, pair.remaining());
       pair.compare(units);
@@ -240,7 +235,7 @@ Limit limit_with_bounded_debt(Chance& chance, Algorithm algorithm) {
 }
 
 TEST(AlgorithmProperties, GcraAndTokenBucketDecideAlike) {
-  const uint64_t seed = test_seed();
+  const uint64_t seed = test_seed(kAlgorithmsSeed);
   for (int history = 0; history < kHistories; ++history) {
     Chance chance(seed + static_cast<uint64_t>(history));
     const Limit limit = limit_with_bounded_debt(chance, Algorithm::kGcra);
@@ -248,8 +243,8 @@ TEST(AlgorithmProperties, GcraAndTokenBucketDecideAlike) {
     TokenBucket::State bucket;
     TimeUs now = chance.from(0, 1000);
     for (int step = 0; step < kSteps; ++step) {
-      SCOPED_TRACE(testing::Message() << "TOLL_TEST_SEED=" << seed << " history " << history
-                                      << " step " << step << " now " << now);
+      SCOPED_TRACE(testing::Message() << "TOLL_SEED=" << seed << " history " << history << " step "
+                                      << step << " now " << now);
       TokenBucket::advance(limit, bucket, now);
       const int64_t left = Gcra::remaining(limit, gcra, now);
       const int64_t units = chance.units(limit, left);
@@ -284,13 +279,13 @@ Limit another_limit(Chance& chance, Algorithm algorithm, const Limit& limit) {
 // Uses some of a limit, carries it to another and compares what is used before and after.
 template <typename Tested>
 void run_carries(Algorithm algorithm) {
-  const uint64_t seed = test_seed();
+  const uint64_t seed = test_seed(kAlgorithmsSeed);
   for (int history = 0; history < kHistories; ++history) {
-    SCOPED_TRACE(testing::Message() << "TOLL_TEST_SEED=" << seed << " history " << history);
+    SCOPED_TRACE(testing::Message() << "TOLL_SEED=" << seed << " history " << history);
     Chance chance(seed + static_cast<uint64_t>(history));
     Limit limit = limit_with_bounded_debt(chance, algorithm);
     typename Tested::State state;
-    TimeUs now = kToday + chance.from(0, 100'000'000'000);
+    TimeUs now = kNoon + chance.from(0, 100'000'000'000);
     for (int step = 0; step < kSteps; ++step) {
       Tested::advance(limit, state, now);
       const int64_t left = Tested::remaining(limit, state, now);

@@ -4,20 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "engine/limits.h"
+#include "tests/unit/some_limits.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
 
-constexpr int64_t kMs = 1'000;
-constexpr int64_t kSecond = 1'000 * kMs;
-constexpr int64_t kMinute = 60 * kSecond;
-constexpr int64_t kHour = 60 * kMinute;
-constexpr int64_t kDay = 24 * kHour;
 constexpr TimeUs kToday = 1'790'000'040 * kSecond;  // the start of a minute
-
-Limit per(int64_t count, int64_t window_us) {
-  return make_limit(count, count, window_us);
-}
 
 // One key under one limit, with a clock moved by hand.
 template <typename Algorithm>
@@ -133,7 +126,7 @@ TYPED_TEST(EveryAlgorithm, AClockThatStandsStillRefillsNothing) {
 TYPED_TEST(EveryAlgorithm, AClockThatStepsBackRefillsNothing) {
   Key<TypeParam> key(per(3, kSecond));
   key.check(3);
-  for (const int64_t back_us : {int64_t{1}, kMs, kSecond, kDay}) {
+  for (const int64_t back_us : {int64_t{1}, kMs, kSecond, kOneDay}) {
     key.wait(-back_us);
     EXPECT_FALSE(key.check()) << back_us;
     EXPECT_LE(key.remaining(), 0) << back_us;
@@ -348,10 +341,10 @@ TEST(FixedWindow, CalendarMonthsEndWhenTheyDo) {
   const TimeUs start = 1'709'078'400 * kSecond;
   Key<FixedWindow> key(make_limit(5, 5, 0, Calendar::kMonth), start);
   key.check(5);
-  EXPECT_EQ(key.retry(), 2 * kDay);  // to the end of the 29th
-  EXPECT_FALSE(key.at(start + 2 * kDay - kMs).check());
-  EXPECT_TRUE(key.at(start + 2 * kDay).check(5));
-  EXPECT_EQ(key.retry(), 31 * kDay);
+  EXPECT_EQ(key.retry(), 2 * kOneDay);  // to the end of the 29th
+  EXPECT_FALSE(key.at(start + 2 * kOneDay - kMs).check());
+  EXPECT_TRUE(key.at(start + 2 * kOneDay).check(5));
+  EXPECT_EQ(key.retry(), 31 * kOneDay);
 }
 
 TEST(FixedWindow, CarryMovesWhatWasUsedIntoTheWindowThatIsNow) {
@@ -451,21 +444,21 @@ TEST(SlidingWindow, AClockThatStepsBackHasAllThePreviousWindowInView) {
 TEST(SlidingWindow, MonthsAreWeightedWithTheLengthOfTheCurrentOne) {
   // All of January's 30 are in view on 1 February 2023; half of them after 14 of 28 days.
   const TimeUs february = 1'675'209'600 * kSecond;
-  Key<SlidingWindow> key(make_limit(30, 30, 0, Calendar::kMonth), february - kDay);
+  Key<SlidingWindow> key(make_limit(30, 30, 0, Calendar::kMonth), february - kOneDay);
   key.check(30);
   EXPECT_EQ(key.at(february).remaining(), 0);
-  EXPECT_EQ(key.at(february + 14 * kDay).remaining(), 15);
-  EXPECT_EQ(key.retry(30), 14 * kDay);
-  EXPECT_EQ(key.at(february + 28 * kDay).remaining(), 30);
+  EXPECT_EQ(key.at(february + 14 * kOneDay).remaining(), 15);
+  EXPECT_EQ(key.retry(30), 14 * kOneDay);
+  EXPECT_EQ(key.at(february + 28 * kOneDay).remaining(), 30);
 }
 
 TEST(SlidingWindow, RetryPastAMonthsEndCountsWithTheNextOnesLength) {
   // On 31 January 30 are used. A third of them is out of view after a third of February's 28 days.
   const TimeUs february = 1'675'209'600 * kSecond;
-  Key<SlidingWindow> key(make_limit(30, 30, 0, Calendar::kMonth), february - kDay);
+  Key<SlidingWindow> key(make_limit(30, 30, 0, Calendar::kMonth), february - kOneDay);
   key.check(30);
-  EXPECT_EQ(key.retry(15), kDay + 14 * kDay);
-  EXPECT_EQ(key.reset(), kDay + 28 * kDay);
+  EXPECT_EQ(key.retry(15), kOneDay + 14 * kOneDay);
+  EXPECT_EQ(key.reset(), kOneDay + 28 * kOneDay);
 }
 
 TEST(SlidingWindow, CarryKeepsWhatTheWeightLeft) {

@@ -10,7 +10,7 @@
 namespace toll::engine {
 namespace {
 
-struct Note : BlockLink {
+struct MarkedBlock : BlockLink {
   uint32_t mark;
   uint64_t filling[4];
 };
@@ -33,12 +33,12 @@ TEST_F(BlockStoreTest, NoTwoBlocksOverlap) {
   const std::vector<BlockHandle> blocks = take_all();
   ASSERT_GT(blocks.size(), 1000u);
   for (const BlockHandle block : blocks) {
-    Note& note = store_.at<Note>(block);
+    MarkedBlock& note = store_.at<MarkedBlock>(block);
     note.next = note.mark = block;
     for (uint64_t& word : note.filling) word = block;
   }
   for (const BlockHandle block : blocks) {
-    const Note& note = store_.at<Note>(block);
+    const MarkedBlock& note = store_.at<MarkedBlock>(block);
     EXPECT_EQ(note.next, block);
     EXPECT_EQ(note.mark, block);
     for (const uint64_t word : note.filling) EXPECT_EQ(word, block);
@@ -70,7 +70,8 @@ TEST_F(BlockStoreTest, AFreedBlockIsTakenAgainBeforeTheStoreGrows) {
 
 TEST_F(BlockStoreTest, AChainIsFreedWhole) {
   const std::vector<BlockHandle> blocks = take_all();
-  for (size_t i = 0; i + 1 < blocks.size(); ++i) store_.at<Note>(blocks[i]).next = blocks[i + 1];
+  for (size_t i = 0; i + 1 < blocks.size(); ++i)
+    store_.at<MarkedBlock>(blocks[i]).next = blocks[i + 1];
   store_.give_chain(blocks.front(), blocks.back(), blocks.size());
   EXPECT_EQ(store_.in_use(), 0u);
   EXPECT_EQ(take_all().size(), blocks.size());

@@ -1,23 +1,19 @@
-// The circuit breaker in random histories, against what its header promises. TOLL_TEST_SEED replays
+// The circuit breaker in random histories, against what its header promises. TOLL_SEED replays
 // a failure, which prints its seed.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "engine/breaker.h"
+#include "tests/unit/seed.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
-
-constexpr TimeUs kNoon = 1'790'000'000'000'000;
-constexpr int64_t kMs = 1'000;
-constexpr int64_t kSecond = 1'000'000;
-constexpr int64_t kHour = 3600 * kSecond;
 
 struct Sent {
   int64_t at_us;     // by a clock that never steps
@@ -161,14 +157,13 @@ class History {
 };
 
 uint64_t first_seed() {
-  const char* given = std::getenv("TOLL_TEST_SEED");
-  return given == nullptr ? 1 : std::strtoull(given, nullptr, 10);
+  return test_seed(1);
 }
 
 TEST(BreakerHistory, NeverMoreProbesThanTheRoundAndAlwaysRecovers) {
   int rounds_done = 0;
   for (uint64_t seed = first_seed(); seed < first_seed() + 100; ++seed) {
-    SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(seed));
+    SCOPED_TRACE("TOLL_SEED=" + std::to_string(seed));
     History history(seed, false);
     for (int i = 0; i < 5; ++i) {
       history.run(1000);
@@ -182,7 +177,7 @@ TEST(BreakerHistory, NeverMoreProbesThanTheRoundAndAlwaysRecovers) {
 
 TEST(BreakerHistory, RecoversWhateverTheClockDid) {
   for (uint64_t seed = first_seed(); seed < first_seed() + 100; ++seed) {
-    SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(seed));
+    SCOPED_TRACE("TOLL_SEED=" + std::to_string(seed));
     History history(seed, true);
     for (int i = 0; i < 5; ++i) {
       history.run(1000);

@@ -5,13 +5,10 @@
 #include <cstdint>
 #include <gtest/gtest.h>
 
+#include "tests/unit/times.h"
+
 namespace toll::engine {
 namespace {
-
-constexpr TimeUs kNoon = 1'790'000'000'000'000;
-constexpr int64_t kMs = 1'000;
-constexpr int64_t kSecond = 1'000'000;
-constexpr int64_t kHour = 3600 * kSecond;
 
 class BreakerTest : public testing::Test {
  protected:

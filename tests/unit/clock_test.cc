@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/times.h"
+
 namespace toll::net {
 namespace {
-
-constexpr int64_t kSecond = 1'000'000;
 
 // A clock that has been held against (monotonic, realtime) once and starts without an offset error.
 struct Held {

@@ -12,8 +12,6 @@
 namespace toll::daemon {
 namespace {
 
-constexpr uint64_t kSeed = 20'240'612;
-
 // From heap memory of exactly the word's size, so that a read past it is seen.
 const CommandInfo* find(std::string_view word) {
   const auto bytes = std::make_unique<char[]>(word.size());
@@ -83,6 +81,7 @@ TEST(Commands, ANameThatIsNearlyOneIsNone) {
 }
 
 TEST(Commands, RandomWordsAreFoundAsASlowSearchFindsThem) {
+  constexpr uint64_t kSeed = 20'240'612;
   std::mt19937_64 random(kSeed);
   for (int round = 0; round < 100'000; ++round) {
     const CommandInfo& info = commands()[random() % commands().size()];

@@ -1,24 +1,19 @@
-// Tickets: cases by hand, and random histories against a plain list. TOLL_TEST_SEED replays a
+// Tickets: cases by hand, and random histories against a plain list. TOLL_SEED replays a
 // failure, which prints its seed.
 #include "engine/concurrency.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <random>
 #include <vector>
 
 #include "engine/memory_budget.h"
+#include "tests/unit/seed.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
-
-constexpr TimeUs kNoon = 1'790'000'000'000'000;
-
-constexpr TimeUs ms(int64_t n) {
-  return n * kUsPerMs;
-}
 
 class ConcurrencyTest : public testing::Test {
  protected:
@@ -29,7 +24,7 @@ class ConcurrencyTest : public testing::Test {
   bool admits(int64_t units) const { return Concurrency::admits(limit_, state_, now_, units); }
   void acquire(uint64_t ticket, int64_t units = 1, int64_t ttl_ms = 0) {
     ASSERT_TRUE(store_.reserve(1));
-    Concurrency::acquire(store_, limit_, state_, now_, units, ms(ttl_ms), ticket);
+    Concurrency::acquire(store_, limit_, state_, now_, units, ttl_ms * kMs, ticket);
   }
   bool release(uint64_t ticket) { return Concurrency::release(store_, state_, ticket); }
   int64_t remaining() const { return Concurrency::remaining(limit_, state_, now_); }
@@ -40,7 +35,7 @@ class ConcurrencyTest : public testing::Test {
 
   MemoryBudget budget_{size_t{1} << 20};
   BlockStore store_{budget_};
-  Limit limit_ = make_limit(3, 0, ms(1000));  // three at once, for a second each
+  Limit limit_ = make_limit(3, 0, kSecond);  // three at once, for a second each
   Concurrency::State state_;
   TimeUs now_ = kNoon;
 };
@@ -56,10 +51,10 @@ TEST_F(ConcurrencyTest, AReleasedTicketMakesRoomAtOnce) {
 
 TEST_F(ConcurrencyTest, ATicketReturnsByItselfWhenItsTimeIsOver) {
   acquire(1);
-  at(kNoon + ms(999));
+  at(kNoon + 999 * kMs);
   EXPECT_EQ(remaining(), 2);
   EXPECT_EQ(reset_ms(), 1);
-  at(kNoon + ms(1000));
+  at(kNoon + kSecond);
   EXPECT_EQ(remaining(), 3);
   EXPECT_EQ(store_.in_use(), 0u);
 }
@@ -71,7 +66,7 @@ TEST_F(ConcurrencyTest, ReleasingWhatIsUnknownOrLapsedOrReleasedChangesNothing) 
   EXPECT_TRUE(release(1));
   EXPECT_FALSE(release(1));
   EXPECT_EQ(remaining(), 2);
-  at(kNoon + ms(1000));
+  at(kNoon + kSecond);
   EXPECT_FALSE(release(2));
   EXPECT_EQ(remaining(), 3);
 }
@@ -89,14 +84,14 @@ TEST_F(ConcurrencyTest, AWaitEndsWhenEnoughTicketsLapse) {
 
 TEST_F(ConcurrencyTest, AClockThatStepsBackKeepsTicketsLonger) {
   acquire(1, 3);
-  at(kNoon - ms(5000));
+  at(kNoon - 5 * kSecond);
   EXPECT_FALSE(admits(1));
   EXPECT_EQ(retry_ms(1), 6000);
 }
 
 TEST_F(ConcurrencyTest, ALowerLimitAfterAReloadTakesNoTicketAway) {
   acquire(1, 3);
-  limit_ = make_limit(2, 0, ms(1000));
+  limit_ = make_limit(2, 0, kSecond);
   EXPECT_EQ(remaining(), 0);
   EXPECT_FALSE(admits(1));
   EXPECT_TRUE(release(1));
@@ -156,13 +151,10 @@ class ConcurrencyHistory : public ConcurrencyTest {
 };
 
 TEST_F(ConcurrencyHistory, AgreesWithAListOfTickets) {
-  const uint64_t seed = [] {
-    const char* text = std::getenv("TOLL_TEST_SEED");
-    return text == nullptr ? 20'260'104 : std::strtoull(text, nullptr, 10);
-  }();
-  SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(seed));
+  const uint64_t seed = test_seed(20'260'104);
+  SCOPED_TRACE("TOLL_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
-  limit_ = make_limit(10, 0, ms(25));
+  limit_ = make_limit(10, 0, 25 * kMs);
   for (int i = 0; i < 20'000 && !HasFatalFailure(); ++i) step(random);
 }
 

@@ -115,9 +115,6 @@ TEST(Environment, FaultsNameTheVariableAndTheNearestKnownOne) {
             "environment: TOLLKEEPER_WORKERS: unknown variable, did you mean "
             "\"TOLLKEEPER_SERVER_WORKERS\"?\n");
   EXPECT_EQ(faults_with({{"TOLLKEEPER_", "1"}}), "environment: TOLLKEEPER_: unknown variable\n");
-  EXPECT_EQ(faults_with({{"TOLLKEEPER_LOGS_MAX", "5"}}),
-            "environment: TOLLKEEPER_LOGS_MAX: this version has no [logs] yet, expected it to be "
-            "left out\n");
   EXPECT_EQ(faults_with({{"TOLLKEEPER_POLICIES_APPI_BURST", "1"}}),
             "environment: TOLLKEEPER_POLICIES_APPI_BURST: there is no policy \"appi\", did you "
             "mean \"api\"?\n");

@@ -108,8 +108,6 @@ INSTANTIATE_TEST_SUITE_P(
              "t.toml:1:12: policies: found an empty list, expected a table, such as [policies]"},
         Case{"[policies]\napi = true",
              "t.toml:2:7: policies.api: found true, expected a table, such as [policies.api]"},
-        Case{"logs.max = 5",
-             "t.toml:1:1: logs: this version has no [logs] yet, expected it to be left out"},
         Case{"log = \"redis://:secret@h\"",
              "t.toml:1:7: log: found a text that is not repeated here, expected a table, such as "
              "[log]"}));

@@ -6,19 +6,17 @@
 #include <vector>
 
 #include "engine/store_pack.h"
+#include "tests/unit/accounts.h"
 
 namespace toll::engine {
 namespace {
-
-constexpr Month kMonth = 12 * 2026 + 10;
-const KeyHasher kHasher({1, 2});
 
 using testing::ElementsAre;
 
 class CostCallTest : public testing::Test {
  protected:
   Account& account(const std::string& id) {
-    return *ledger_.find_or_add(kHasher(1, id), id, kMonth, false);
+    return *ledger_.find_or_add(kHasher(1, id), id, kNovember, false);
   }
 
   CostCharge charge(Account& to, uint64_t sequence, NanoDollars amount, std::string_view key = "") {
@@ -59,7 +57,7 @@ TEST_F(CostCallTest, ChargesOfOneAccountAreOneOperation) {
   form(first, second);
   EXPECT_THAT(call_.keys(), ElementsAre("p:cost:ann:2026:11"));
   EXPECT_EQ(call_.arguments()[1], "w:ab000000000000000000000000000000");
-  const int64_t expires = month_end_ms(kMonth) + 60LL * 86'400'000;
+  const int64_t expires = month_end_ms(kNovember) + 60LL * 86'400'000;
   EXPECT_THAT(numbers(),
               ElementsAre(0, 1, 1, expires, 1, 0, 0, 0, 0, 1, 7, 1, 9, 1, 500'000'002, 0));
 }

@@ -11,11 +11,10 @@
 #include <vector>
 
 #include "engine/limits.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
-
-constexpr int64_t kHour = 3600LL * 1'000'000;
 
 struct Charge {
   uint16_t policy;

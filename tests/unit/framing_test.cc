@@ -14,8 +14,6 @@ using std::string_literals::operator""s;
 using Kind = Frame::Kind;
 using Strings = std::vector<std::string>;
 
-constexpr uint64_t kSeed = 20'240'611;
-
 std::vector<ReadFrame> read_all(std::string_view bytes, size_t request_max = 65'536) {
   FrameReader reader(request_max);
   reader.feed(bytes);
@@ -327,6 +325,8 @@ TEST(RespFraming, AnArrayThatComesByteByByteIsReadOnFromItsLastElement) {
 
 class RandomFraming : public testing::Test {
  protected:
+  static constexpr uint64_t kSeed = 20'240'611;
+
   RandomFraming() { RecordProperty("seed", std::to_string(kSeed)); }
 
   size_t below(size_t bound) {

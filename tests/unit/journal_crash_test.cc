@@ -6,7 +6,7 @@
 
 #include "tests/unit/journal_fixture.h"
 
-namespace toll::testing {
+namespace toll::test {
 namespace {
 
 // Several segments with rotation, the spare, release and removal. Stops where the power is gone.
@@ -259,4 +259,4 @@ TEST(JournalCrash, AnyMixOfFaultsOverSeveralStartsCostsNothingThatWasCommitted) 
 }
 
 }  // namespace
-}  // namespace toll::testing
+}  // namespace toll::test

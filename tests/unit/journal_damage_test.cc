@@ -5,7 +5,7 @@
 
 #include "tests/unit/journal_fixture.h"
 
-namespace toll::testing {
+namespace toll::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -228,4 +228,4 @@ TEST_F(JournalDamage, ADamagedIdentityIsTakenFromTheNewestSegment) {
 }
 
 }  // namespace
-}  // namespace toll::testing
+}  // namespace toll::test

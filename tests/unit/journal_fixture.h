@@ -13,15 +13,14 @@
 #include "daemon/journal.h"
 #include "engine/limits.h"
 #include "tests/unit/memory_files.h"
+#include "tests/unit/times.h"
 
-namespace toll::testing {
+namespace toll::test {
 
 using daemon::Journal;
 using daemon::JournalFrame;
 using engine::JournalPosition;
 
-inline constexpr engine::TimeUs kNoon = 1'790'000'000'000'000;
-inline constexpr int64_t kSecond = 1'000'000;
 inline const std::string kMachine = "c0ffee";
 
 inline Journal::Settings small_journal() {
@@ -199,4 +198,4 @@ inline std::string all_of(const std::vector<std::string>& sentences) {
   return text;
 }
 
-}  // namespace toll::testing
+}  // namespace toll::test

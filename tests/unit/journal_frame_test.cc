@@ -148,15 +148,15 @@ TEST(JournalFrame, WhereverTheNextOneBeginsItIsFound) {
 // those of the bytes that it lays claim to, as far as there are any.
 std::string forge(std::string segment_frames, size_t at, auto value, const Segment& segment) {
   const std::span<char> frame(segment_frames);
-  store(frame, at, value);
-  const auto length = load<uint32_t>(segment_frames, kFrameBytesAt);
+  store_figure(frame, at, value);
+  const auto length = load_figure<uint32_t>(segment_frames, kFrameBytesAt);
   const size_t body = std::max<size_t>(length, kFrameHeaderBytes) - kFrameHeaderBytes;
-  store(frame, kRecordsCheckAt,
-        crc32c(std::string_view(segment_frames).substr(kFrameHeaderBytes, body)));
+  store_figure(frame, kRecordsCheckAt,
+               crc32c(std::string_view(segment_frames).substr(kFrameHeaderBytes, body)));
   std::string checked(2 * sizeof(uint64_t), '\0');
-  store(std::span(checked), 0, segment.header().salt);
-  store(std::span(checked), sizeof(uint64_t), uint64_t{kSegmentHeaderBytes});
-  store(frame, kFrameCheckAt, crc32c(checked + segment_frames.substr(0, kFrameCheckAt)));
+  store_figure(std::span(checked), 0, segment.header().salt);
+  store_figure(std::span(checked), sizeof(uint64_t), uint64_t{kSegmentHeaderBytes});
+  store_figure(frame, kFrameCheckAt, crc32c(checked + segment_frames.substr(0, kFrameCheckAt)));
   return segment_frames;
 }
 

@@ -9,7 +9,7 @@
 
 #include "tests/unit/journal_fixture.h"
 
-namespace toll::testing {
+namespace toll::test {
 namespace {
 
 using daemon::JournalState;
@@ -470,4 +470,4 @@ TEST_F(JournalTest, OnTheKernelsFilesItIsTheSame) {
 }
 
 }  // namespace
-}  // namespace toll::testing
+}  // namespace toll::test

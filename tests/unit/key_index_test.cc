@@ -1,9 +1,8 @@
 // The index with segments of 16 slots, so that splits and merges come every few keys, against a
-// standard map. TOLL_TEST_SEED replays a failure, which prints its seed.
+// standard map. TOLL_SEED replays a failure, which prints its seed.
 #include "engine/key_index.h"
 
 #include <cstdint>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <random>
 #include <set>
@@ -11,16 +10,12 @@
 #include <vector>
 
 #include "engine/memory_budget.h"
+#include "tests/unit/seed.h"
 
 namespace toll::engine {
 namespace {
 
 using SmallIndex = KeyIndexOf<4>;
-
-uint64_t test_seed() {
-  const char* text = std::getenv("TOLL_TEST_SEED");
-  return text == nullptr ? 20'260'102 : std::strtoull(text, nullptr, 10);
-}
 
 template <typename Index>
 bool holds(const Index& index, uint32_t tag, BlockHandle block) {
@@ -43,8 +38,8 @@ std::set<BlockHandle> walk(const Index& index) {
 // Random insertions and removals, of tags drawn by `draw`, swinging between few entries and many.
 template <typename Draw>
 void compare_with_map(Draw draw, int steps) {
-  const uint64_t seed = test_seed();
-  SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(seed));
+  const uint64_t seed = test_seed(20'260'102);
+  SCOPED_TRACE("TOLL_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   MemoryBudget budget(size_t{1} << 24);
   SmallIndex index(budget);

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/times.h"
+
 namespace toll::engine {
 namespace {
-
-constexpr int64_t kSecond = 1'000'000;
 
 PolicySpec spec(Algorithm algorithm, const std::string& key_template = "",
                 const std::vector<int64_t>& windows_s = {60}) {

@@ -123,7 +123,7 @@ class LoggingSinkTest : public testing::Test {
     std::string text;
     std::array<char, 65536> bytes;
     ssize_t got = 0;
-    while ((got = read(ends_[0], bytes.data(), bytes.size())) > 0) {
+    while ((got = ::read(ends_[0], bytes.data(), bytes.size())) > 0) {
       text.append(bytes.data(), static_cast<size_t>(got));
     }
     return text;
@@ -200,7 +200,7 @@ TEST_F(LoggingSinkTest, AReaderWhoLeftIsNotMinded) {
   LoggingSink sink(sockets[0], make_log_formatter(LogFormat::kJournal));
   say(sink, "heard", spdlog::level::info);
   std::array<char, 64> bytes;
-  EXPECT_EQ(read(sockets[1], bytes.data(), bytes.size()), 9);
+  EXPECT_EQ(::read(sockets[1], bytes.data(), bytes.size()), 9);
   close(sockets[1]);
   for (uint64_t i = 0; i < 10'000; ++i) say_numbered(sink, i);
   sink.finish();

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-namespace toll::testing {
+namespace toll::test {
 
 namespace {
 
@@ -325,4 +325,4 @@ void MemoryDisk::corrupt(const std::string& name, uint64_t offset) {
   put(name, bytes);
 }
 
-}  // namespace toll::testing
+}  // namespace toll::test

@@ -15,7 +15,7 @@
 
 #include "net/file_system.h"
 
-namespace toll::testing {
+namespace toll::test {
 
 enum class FileOperation : uint8_t {
   kCreate,
@@ -132,4 +132,4 @@ class MemoryDisk {
   std::vector<Change> changes_;
 };
 
-}  // namespace toll::testing
+}  // namespace toll::test

@@ -3,14 +3,11 @@
 #include <gtest/gtest.h>
 #include <set>
 
+#include "tests/unit/some_limits.h"
+#include "tests/unit/times.h"
+
 namespace toll::engine {
 namespace {
-
-constexpr int64_t kMs = 1'000;
-constexpr int64_t kSecond = 1'000 * kMs;
-constexpr int64_t kMinute = 60 * kSecond;
-constexpr int64_t kHour = 60 * kMinute;
-constexpr int64_t kDay = 24 * kHour;
 
 using Table = std::shared_ptr<const PolicyTable>;
 
@@ -21,10 +18,6 @@ PolicySpec spec(std::string name, std::vector<Limit> limits,
   spec.algorithm = algorithm;
   spec.limits = std::move(limits);
   return spec;
-}
-
-Limit per(int64_t count, int64_t window_us) {
-  return make_limit(count, count, window_us);
 }
 
 Table build(const std::vector<PolicySpec>& specs, const Table& previous = nullptr) {
@@ -70,8 +63,8 @@ TEST(MakeLimit, NoBurstMeansTheCount) {
 }
 
 TEST(MakeLimit, ACalendarWindowHasItsOwnLength) {
-  EXPECT_EQ(make_limit(1, 1, 5, Calendar::kDay).window_us, kDay);
-  EXPECT_EQ(make_limit(1, 1, 5, Calendar::kMonth).window_us, 31 * kDay);
+  EXPECT_EQ(make_limit(1, 1, 5, Calendar::kDay).window_us, kOneDay);
+  EXPECT_EQ(make_limit(1, 1, 5, Calendar::kMonth).window_us, 31 * kOneDay);
 }
 
 TEST(MakeLimit, FiguresOutOfBoundsMakeALimitThatIsObjectedTo) {
@@ -96,8 +89,8 @@ TEST(LimitFault, EveryBoundIsKept) {
 }
 
 TEST(LimitFault, ABurstComesBackWithinACentury) {
-  EXPECT_EQ(limit_fault_of(Algorithm::kGcra, 1, 36'525, kDay), "");
-  EXPECT_NE(limit_fault_of(Algorithm::kGcra, 1, 36'526, kDay), "");
+  EXPECT_EQ(limit_fault_of(Algorithm::kGcra, 1, 36'525, kOneDay), "");
+  EXPECT_NE(limit_fault_of(Algorithm::kGcra, 1, 36'526, kOneDay), "");
   EXPECT_NE(limit_fault_of(Algorithm::kTokenBucket, 1, kLimitCountMax, kWindowMaxUs), "");
 }
 
@@ -280,7 +273,7 @@ std::string described(const std::vector<Limit>& limits, Algorithm algorithm = Al
 
 TEST(DescribeLimits, WindowsAreInTheLargestExactUnit) {
   EXPECT_EQ(described({per(100, kSecond), per(5000, kHour)}), "100/1s,5000/1h");
-  EXPECT_EQ(described({per(1, 7 * kDay)}), "1/7d");
+  EXPECT_EQ(described({per(1, 7 * kOneDay)}), "1/7d");
   EXPECT_EQ(described({per(1, 36 * kHour)}), "1/36h");
   EXPECT_EQ(described({per(1, 90 * kSecond)}), "1/90s");
   EXPECT_EQ(described({per(1, 2 * kMinute)}), "1/2m");

@@ -1,10 +1,9 @@
-// The memory of refusals. TOLL_TEST_SEED replays a failure of the random history, which prints its
+// The memory of refusals. TOLL_SEED replays a failure of the random history, which prints its
 // seed.
 #include "engine/refusal_memory.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
@@ -12,13 +11,12 @@
 #include <tuple>
 
 #include "engine/limits.h"
+#include "tests/unit/seed.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
 
-constexpr TimeUs kNoon = 1'790'000'000'000'000;
-constexpr int64_t kMs = 1'000;
-constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kLong = 100'000 * kSecond;
 constexpr size_t kBucketBytes = 512;
 
@@ -167,9 +165,8 @@ TEST(RefusalMemory, TakesAPowerOfTwoOfEntriesAndAtLeastABucket) {
 // Whatever is recalled was noted last for that request and is certain; what is not recalled may
 // have had to make way.
 TEST(RefusalMemory, TellsNothingThatIsNotSo) {
-  const char* given = std::getenv("TOLL_TEST_SEED");
-  const uint64_t seed = given == nullptr ? 1 : std::strtoull(given, nullptr, 10);
-  SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(seed));
+  const uint64_t seed = test_seed(1);
+  SCOPED_TRACE("TOLL_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto below = [&](uint64_t bound) { return static_cast<int64_t>(random() % bound); };
 

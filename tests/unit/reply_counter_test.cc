@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kLines =
     "ALLOW 10 9 0 100 local\nDENY 10 0 5 100 cache\r\nOK 7\nERR NOPOLICY no such policy\nOK pong\n";
-constexpr std::string_view kResp =
+constexpr std::string_view kRespReplies =
     "*6\r\n:1\r\n:10\r\n:9\r\n:0\r\n:100\r\n$5\r\nlocal\r\n"
     "*6\r\n:0\r\n:10\r\n:-3\r\n:5\r\n:100\r\n$5\r\nca*\r\n\r\n"
     "*4\r\n:10\r\n:9\r\n:100\r\n$5\r\nlocal\r\n"
@@ -36,8 +36,8 @@ TEST(ReplyCounter, LinesAreCountedByKindHoweverTheyAreCut) {
 
 TEST(ReplyCounter, RespIsCountedByKindHoweverItIsCut) {
   const ReplyCounts expected{.allow = 1, .deny = 1, .ok = 6, .error = 1, .unknown = 0};
-  for (size_t piece = 1; piece <= kResp.size(); ++piece) {
-    EXPECT_EQ(count_in_pieces(Framing::kResp, kResp, piece), expected) << piece;
+  for (size_t piece = 1; piece <= kRespReplies.size(); ++piece) {
+    EXPECT_EQ(count_in_pieces(Framing::kResp, kRespReplies, piece), expected) << piece;
   }
 }
 

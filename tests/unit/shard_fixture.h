@@ -12,12 +12,9 @@
 #include "engine/key_hash.h"
 #include "engine/policy.h"
 #include "engine/shard.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
-
-inline constexpr TimeUs kNoon = 1'790'000'000'000'000;
-inline constexpr int64_t kMs = 1'000;
-inline constexpr int64_t kSecond = 1'000'000;
 
 class ShardTest : public testing::Test {
  protected:

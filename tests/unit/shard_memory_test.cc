@@ -6,11 +6,10 @@
 #include <vector>
 
 #include "tests/unit/shard_fixture.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
-
-constexpr int64_t kHour = 3600 * kSecond;
 
 class ShardMemory : public ShardTest {
  protected:

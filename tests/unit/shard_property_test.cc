@@ -1,8 +1,7 @@
 // Random operations over few keys, every field of every answer compared with the algorithms applied
-// directly, one object per key and nothing shared. TOLL_TEST_SEED replays a failure, which prints
+// directly, one object per key and nothing shared. TOLL_SEED replays a failure, which prints
 // its seed.
 #include <cstdint>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "engine/algorithms.h"
 #include "engine/concurrency.h"
 #include "engine/sliding_log.h"
+#include "tests/unit/seed.h"
 #include "tests/unit/shard_fixture.h"
 
 namespace toll::engine {
@@ -156,14 +156,11 @@ std::unique_ptr<Reference> reference_for(const PolicySpec& spec) {
   return nullptr;
 }
 
-uint64_t test_seed() {
-  const char* text = std::getenv("TOLL_TEST_SEED");
-  return text == nullptr ? 20'260'105 : std::strtoull(text, nullptr, 10);
-}
+constexpr uint64_t kShardSeed = 20'260'105;
 
 class ShardHistory : public ShardTest {
  protected:
-  ShardHistory() : ShardTest(size_t{4} << 20), random_(test_seed()) {}
+  ShardHistory() : ShardTest(size_t{4} << 20), random_(test_seed(kShardSeed)) {}
 
   uint64_t below(uint64_t n) { return random_() % n; }
 
@@ -269,7 +266,7 @@ class ShardHistory : public ShardTest {
 };
 
 TEST_F(ShardHistory, AShardDecidesAsTheAlgorithmsDoAndExpiryIsNotSeen) {
-  SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(test_seed()));
+  SCOPED_TRACE("TOLL_SEED=" + std::to_string(test_seed(kShardSeed)));
   make_policies();
   for (int turn = 0; turn < 3000 && !HasFatalFailure(); ++turn) {
     now_ += static_cast<TimeUs>(below(8) == 0 ? below(400'000) : below(3'000));
@@ -282,7 +279,7 @@ TEST_F(ShardHistory, AShardDecidesAsTheAlgorithmsDoAndExpiryIsNotSeen) {
 }
 
 TEST_F(ShardHistory, AGroupIsAsOneAfterTheOtherOrNotAtAll) {
-  SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(test_seed()));
+  SCOPED_TRACE("TOLL_SEED=" + std::to_string(test_seed(kShardSeed)));
   make_policies();
   for (int turn = 0; turn < 10'000 && !HasFatalFailure(); ++turn) {
     now_ += static_cast<TimeUs>(below(5'000));
@@ -294,7 +291,7 @@ TEST_F(ShardHistory, AGroupIsAsOneAfterTheOtherOrNotAtAll) {
 // With one key per history, so that adding another does not free it: a freed key is fresh to a
 // clock that steps back, which its reference is not.
 TEST_F(ShardHistory, AShardDecidesAsTheAlgorithmsDoWhenTheClockStepsBack) {
-  SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(test_seed()));
+  SCOPED_TRACE("TOLL_SEED=" + std::to_string(test_seed(kShardSeed)));
   for (int history = 0; history < 300 && !HasFatalFailure(); ++history) {
     shard_ = std::make_unique<Shard>(Shard::Settings{size_t{64} << 10});
     references_.clear();

@@ -4,15 +4,11 @@
 #include <vector>
 
 #include "tests/unit/shard_fixture.h"
+#include "tests/unit/some_limits.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
-
-constexpr Algorithm kWindowed[] = {Algorithm::kGcra, Algorithm::kTokenBucket,
-                                   Algorithm::kSlidingLog, Algorithm::kSlidingWindow,
-                                   Algorithm::kFixedWindow};
-
-constexpr int64_t kHour = 3600 * kSecond;
 
 using Reload = ShardTest;
 

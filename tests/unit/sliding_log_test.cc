@@ -1,30 +1,25 @@
 // The rolling window: cases by hand, and random histories against a plain list of every unit.
-// TOLL_TEST_SEED replays a failure, which prints its seed.
+// TOLL_SEED replays a failure, which prints its seed.
 #include "engine/sliding_log.h"
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <gtest/gtest.h>
 #include <random>
 #include <vector>
 
 #include "engine/limits.h"
 #include "engine/memory_budget.h"
+#include "tests/unit/seed.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 namespace {
 
-constexpr TimeUs kNoon = 1'790'000'000'000'000;
-
-constexpr TimeUs ms(int64_t n) {
-  return n * kUsPerMs;
-}
-
 // One log and what a test says to it.
 class SlidingLogTest : public testing::Test {
  protected:
-  void limit(int64_t count, int64_t window_ms) { limit_ = make_limit(count, 0, ms(window_ms)); }
+  void limit(int64_t count, int64_t window_ms) { limit_ = make_limit(count, 0, window_ms * kMs); }
   void at(TimeUs now) {
     now_ = now;
     SlidingLog::advance(store_, limit_, state_, now_);
@@ -43,7 +38,7 @@ class SlidingLogTest : public testing::Test {
 
   MemoryBudget budget_{size_t{4} << 20};
   BlockStore store_{budget_};
-  Limit limit_ = make_limit(3, 0, ms(1000));
+  Limit limit_ = make_limit(3, 0, kSecond);
   SlidingLog::State state_;
   TimeUs now_ = 0;
 };
@@ -51,10 +46,10 @@ class SlidingLogTest : public testing::Test {
 TEST_F(SlidingLogTest, AnEntryCountsForExactlyOneWindow) {
   at(kNoon);
   charge(3);
-  at(kNoon + ms(999));
+  at(kNoon + 999 * kMs);
   EXPECT_FALSE(admits(1));
   EXPECT_EQ(retry_ms(1), 1);
-  at(kNoon + ms(1000));
+  at(kNoon + kSecond);
   EXPECT_TRUE(admits(3));
   EXPECT_EQ(store_.in_use(), 0u);
 }
@@ -62,9 +57,9 @@ TEST_F(SlidingLogTest, AnEntryCountsForExactlyOneWindow) {
 TEST_F(SlidingLogTest, AWaitEndsWhenTheOldestEntriesThatAreNeededLeave) {
   at(kNoon);
   charge(1);
-  at(kNoon + ms(100));
+  at(kNoon + 100 * kMs);
   charge(1);
-  at(kNoon + ms(300));
+  at(kNoon + 300 * kMs);
   charge(1);
   EXPECT_EQ(retry_ms(1), 700);
   EXPECT_EQ(retry_ms(2), 800);
@@ -84,7 +79,7 @@ TEST_F(SlidingLogTest, WhatHappensInOneMillisecondIsOneEntry) {
 TEST_F(SlidingLogTest, ARefundTakesTheNewestFirst) {
   at(kNoon);
   charge(2);
-  at(kNoon + ms(500));
+  at(kNoon + 500 * kMs);
   charge(1);
   refund(2);
   EXPECT_EQ(remaining(), 2);
@@ -109,20 +104,20 @@ TEST_F(SlidingLogTest, DebtIsBounded) {
 TEST_F(SlidingLogTest, AClockThatStepsBackAdmitsNoMore) {
   at(kNoon);
   charge(3);
-  at(kNoon - ms(5000));
+  at(kNoon - 5 * kSecond);
   EXPECT_FALSE(admits(1));
   EXPECT_EQ(retry_ms(1), 6000);
   charge(1);  // into debt, filed at the newest time
-  at(kNoon + ms(999));
+  at(kNoon + 999 * kMs);
   EXPECT_EQ(remaining(), -1);
-  at(kNoon + ms(1000));
+  at(kNoon + kSecond);
   EXPECT_EQ(remaining(), 3);
 }
 
 TEST_F(SlidingLogTest, AShorterWindowAfterAReloadForgetsWhatItNoLongerSees) {
   at(kNoon);
   charge(1);
-  at(kNoon + ms(600));
+  at(kNoon + 600 * kMs);
   charge(1);
   const Limit old = limit_;
   limit(2, 500);
@@ -205,11 +200,8 @@ class SlidingLogHistory : public SlidingLogTest {
 };
 
 TEST_F(SlidingLogHistory, AgreesWithAListOfEveryUnit) {
-  const uint64_t seed = [] {
-    const char* text = std::getenv("TOLL_TEST_SEED");
-    return text == nullptr ? 20'260'103 : std::strtoull(text, nullptr, 10);
-  }();
-  SCOPED_TRACE("TOLL_TEST_SEED=" + std::to_string(seed));
+  const uint64_t seed = test_seed(20'260'103);
+  SCOPED_TRACE("TOLL_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   for (int history = 0; history < 400 && !HasFatalFailure(); ++history) run(random);
 }

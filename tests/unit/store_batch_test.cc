@@ -11,8 +11,6 @@ namespace {
 
 using Added = StoreBatch::Added;
 
-constexpr int64_t kNoonMs = kNoon / kMs;
-
 // ---- what is asked ----
 
 TEST_F(StoreBatchTest, AnItemSaysWhatItCostsUnderWhichRule) {

@@ -15,13 +15,11 @@
 #include "engine/store_batch.h"
 #include "engine/store_pack.h"
 #include "engine/store_script.h"
+#include "tests/unit/times.h"
 
 namespace toll::engine {
 
-inline constexpr TimeUs kNoon = 1'790'000'000'000'000;
-inline constexpr int64_t kMs = 1'000;
-inline constexpr int64_t kSecond = 1'000'000;
-inline constexpr int64_t kHour = 3600 * kSecond;
+inline constexpr int64_t kNoonMs = kNoon / kMs;
 
 // A request with all that it points to. It stays where it is.
 struct Question {

@@ -3,20 +3,16 @@
 
 #include <cstdint>
 #include <gtest/gtest.h>
-#include <limits>
 #include <string>
 #include <vector>
 
 namespace toll::engine {
 namespace {
 
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
-
 TEST(StorePack, WhatIsWrittenIsRead) {
-  const std::vector<int64_t> numbers{0,      1,          127,        128,   255,   256,
-                                     65'535, 65'536,     4294967295, kMost, -1,    -32,
-                                     -33,    4294967296, kLeast,     1000,  70'000};
+  const std::vector<int64_t> numbers{0,      1,          127,        128,       255,   256,
+                                     65'535, 65'536,     4294967295, INT64_MAX, -1,    -32,
+                                     -33,    4294967296, INT64_MIN,  1000,      70'000};
   PackWriter writer;
   writer.begin(numbers.size());
   for (const int64_t number : numbers) writer.number(number);
@@ -31,27 +27,27 @@ TEST(StorePack, AWriterBeginsAnew) {
   PackWriter writer;
   writer.begin(2);
   writer.number(1);
-  writer.number(kMost);
+  writer.number(INT64_MAX);
   writer.begin(1);
   writer.number(7);
   EXPECT_EQ(writer.bytes(), std::string("\xdd\0\0\0\1\7", 6));
 }
 
-constexpr int64_t kNone = -77;
+constexpr int64_t kNoNumber = -77;
 
 // The one number that the bytes are.
 int64_t read(const std::string& bytes) {
   PackReader reader(bytes);
   const int64_t number = reader.number();
   EXPECT_TRUE(reader.at_end());
-  return reader.failed() ? kNone : number;
+  return reader.failed() ? kNoNumber : number;
 }
 
 TEST(StorePack, EveryKindOfWholeNumberIsRead) {
   EXPECT_EQ(read("\xcc\xff"), 255);
   EXPECT_EQ(read("\xcd\xff\xfe"), 65'534);
   EXPECT_EQ(read("\xce\xff\xff\xff\xff"), 4294967295);
-  EXPECT_EQ(read("\xcf\x7f\xff\xff\xff\xff\xff\xff\xff"), kMost);
+  EXPECT_EQ(read("\xcf\x7f\xff\xff\xff\xff\xff\xff\xff"), INT64_MAX);
   EXPECT_EQ(read("\xd0\x80"), -128);
   EXPECT_EQ(read("\xd1\x80\x01"), -32'767);
   EXPECT_EQ(read("\xd2\xff\xff\xff\xff"), -1);
@@ -62,14 +58,14 @@ TEST(StorePack, EveryKindOfWholeNumberIsRead) {
 }
 
 TEST(StorePack, WhatIsNoWholeNumberFails) {
-  EXPECT_EQ(read(""), kNone);
-  EXPECT_EQ(read("\xa1x"), kNone);                                     // text
-  EXPECT_EQ(read("\xc0"), kNone);                                      // nil
-  EXPECT_EQ(read("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), kNone);      // beyond 63 bits
-  EXPECT_EQ(read(std::string("\xca\x40\x48\x00\x00", 5)), kNone);      // 3.125
-  EXPECT_EQ(read(std::string("\xca\x7f\xc0\x00\x00", 5)), kNone);      // no number
-  EXPECT_EQ(read(std::string("\xcb\x7f\xf0\0\0\0\0\0\0", 9)), kNone);  // infinity
-  EXPECT_EQ(read("\xcd\xff"), kNone);
+  EXPECT_EQ(read(""), kNoNumber);
+  EXPECT_EQ(read("\xa1x"), kNoNumber);                                     // text
+  EXPECT_EQ(read("\xc0"), kNoNumber);                                      // nil
+  EXPECT_EQ(read("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), kNoNumber);      // beyond 63 bits
+  EXPECT_EQ(read(std::string("\xca\x40\x48\x00\x00", 5)), kNoNumber);      // 3.125
+  EXPECT_EQ(read(std::string("\xca\x7f\xc0\x00\x00", 5)), kNoNumber);      // no number
+  EXPECT_EQ(read(std::string("\xcb\x7f\xf0\0\0\0\0\0\0", 9)), kNoNumber);  // infinity
+  EXPECT_EQ(read("\xcd\xff"), kNoNumber);
 }
 
 TEST(StorePack, ArraysAreToldByEachOfTheirHeads) {

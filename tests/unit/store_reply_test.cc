@@ -10,8 +10,6 @@
 namespace toll::engine {
 namespace {
 
-constexpr int64_t kNoonMs = kNoon / kMs;
-
 class StoreReply : public StoreTest {
  protected:
   StoreReply() {
