@@ -14,7 +14,7 @@ from support.waiting import eventually
 SEED = 20_261_122
 DURABLE = {"appendonly": "yes", "appendfsync": "always"}
 
-pytestmark = pytest.mark.bound(90)
+pytestmark = pytest.mark.bound(180)
 
 
 class Producers:
@@ -112,7 +112,7 @@ def test_redis_away_and_back(daemon, proxy):
             proxy.pass_on()
             time.sleep(0.3)
     with one.line() as client:
-        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 20)
+        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 90)
     check(producers, everything(one))
 
 
@@ -124,7 +124,7 @@ def test_the_link_cut_at_any_byte_loses_and_repeats_nothing(daemon, proxy):
             proxy.cut_after(rng.randrange(300))
             time.sleep(0.05)
     with one.line() as client:
-        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 20)
+        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 90)
     assert "spill" in producers.sources
     proxy.pass_on()
     check(producers, everything(one), exactly=True)
@@ -143,7 +143,7 @@ def test_redis_killed_and_begun_anew(daemon, redis):
             time.sleep(0.3)
             redis.start()
     with one.line() as client:
-        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 20)
+        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 90)
     assert producers.sources >= {"redis", "spill"}
     check(producers, everything(one))
 
@@ -163,7 +163,7 @@ def test_the_daemon_killed_and_begun_anew(daemon, redis, away):
         redis.start()
     joined(one)
     with one.line() as client:
-        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 20)
+        eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 90)
     check(producers, everything(one))
 
 
