@@ -67,17 +67,18 @@ def _under_load(daemon):
             yield load
         assert one.running(), one.output()
         assert resident_bytes(one.pid) - resident < GROWTH_MAX
-        in_time(load, floor)
+        in_time(load, floor, depth)
     return under_load
 
 
-def in_time(load, floor):
+def in_time(load, floor, depth):
     latencies = load.latencies_ms()
     assert load.median_ms() < DEADLINE_MS + NOISE_MS
     in_time_ms = DEADLINE_MS + WORST_NOISE_MS + floor.worst_ms()
     late = [latency for latency in latencies if latency >= in_time_ms]
-    # All of them, but for those whose worker the machine did not let run for a moment.
-    assert len(late) <= len(latencies) // 50, latencies[-20:]
+    # All of them, but for those whose worker the machine did not let run for a moment: with few
+    # rounds of many requests that is a whole round.
+    assert len(late) <= max(len(latencies) // 50, CLIENTS * depth), latencies[-20:]
     assert latencies[-1] < in_time_ms + STALL_MS * binaries.patience(), latencies[-20:]
     for answer in load.answers:
         # A host alone has the whole limit as its share, so both sources tell it.

@@ -1,6 +1,7 @@
 """A client of the line framing, as plain as it gets: a socket and the rules of quoting."""
 
 import fcntl
+import functools
 import re
 import socket
 import struct
@@ -37,12 +38,21 @@ def values_of(line):
 
 
 class Reply:
-    """One reply. `word` says how it went, `values` follow it, `rows` are the lines of a LIST."""
+    """One reply. `word` says how it went, `values` follow it, `rows` are the lines of a LIST.
+
+    Taken apart only when somebody looks: who measures latencies reads hundreds in a row."""
 
     def __init__(self, line, rows=()):
-        self.line = line.decode("utf-8", "backslashreplace")
-        self.word, *self.values = values_of(line)
+        self._line = line
         self.rows = [values_of(row) for row in rows]
+
+    @functools.cached_property
+    def _words(self):
+        return values_of(self._line)
+
+    line = property(lambda self: self._line.decode("utf-8", "backslashreplace"))
+    word = property(lambda self: self._words[0])
+    values = property(lambda self: self._words[1:])
 
     def __repr__(self):
         return f"<{self.line!r}{' + %d rows' % len(self.rows) if self.rows else ''}>"
