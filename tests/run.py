@@ -2,10 +2,11 @@
 
     tests/run.py BUILD_DIRECTORY [arguments for `meson test`]
 
-Meson runs the programs, two at a time, and shows one line each. Most hold many cases and leave a
-JUnit report (gtest and pytest both write one); one without a report is one case. After Meson the
-full output of every program that failed is printed, and as the last line `N passed, N failed`. The
-exit status is 0 only if something passed and nothing failed.
+Meson runs the programs, one more at a time than there are cores (most wait more than they compute),
+and shows one line each. Most hold many cases and leave a JUnit report (gtest and pytest both write
+one); one without a report is one case. After Meson the full output of every program that failed is
+printed, and as the last line `N passed, N failed`. The exit status is 0 only if something passed
+and nothing failed.
 """
 
 import json
@@ -73,7 +74,7 @@ def clear(build):
 def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     reports = clear(build)
-    jobs = ["--num-processes", str(min(2, os.cpu_count() or 1))]
+    jobs = ["--num-processes", str((os.cpu_count() or 1) + 1)]
     command = ["meson", "test", "-C", str(build), "--no-rebuild", *jobs, *sys.argv[2:]]
     status = subprocess.run(command, check=False).returncode
 
