@@ -75,8 +75,7 @@ void LogDrain::pushed(LogPusher::Outcome outcome, uint64_t dropped, std::string_
   counters.logs_dropped.add(dropped);
   switch (outcome) {
     case LogPusher::Outcome::kDone:
-      counters.logs_drained.add(block_.count());
-      block_.clear();
+      block_done();
       return wait(std::min(worker_.turn_ns() - pushed_ns_, kPauseMaxNs));
     case LogPusher::Outcome::kRefused:
       counters.logs_errors.add();
@@ -107,10 +106,15 @@ void LogDrain::looked_up(const net::RedisReply& reply) {
   if (!unsure_->ours) {
     skips_ = mark.done;
   } else if (mark.done) {
-    worker_.counters().logs_drained.add(block_.count());
-    block_.clear();
+    block_done();
   }
   unsure_.reset();
+}
+
+void LogDrain::block_done() {
+  worker_.counters().logs_drained.add(block_.count());
+  block_.clear();
+  move_on();
 }
 
 // ---- from the spill ----
@@ -124,7 +128,6 @@ void LogDrain::fill() {
       if (!open_frame()) return;
       continue;
     } else if (!records_.next(record)) {
-      if (!block_.empty()) return;
       frame_done();
       continue;
     }
@@ -135,13 +138,14 @@ void LogDrain::fill() {
 // False: what is in the block goes first.
 bool LogDrain::take(const JournalRecord& record) {
   if (record.kind == RecordKind::kLogs) {
-    if (!block_.empty()) {
+    const bool unsure = record.sequence != 0;
+    if (unsure && !block_.empty()) {
       head_ = record;
       return false;
     }
     skips_ = false;
     frame_time_ = record.time;
-    if (record.sequence != 0) {
+    if (unsure) {
       unsure_ = {.name = std::to_string(frame_worker_),
                  .token = std::string(record.key),
                  .number = record.sequence};
@@ -170,17 +174,26 @@ bool LogDrain::open_frame() {
     frame_records_ = 0;
     return true;
   }
-  read_on();
+  if (block_.empty()) read_on();
   return false;
 }
 
 void LogDrain::frame_done() {
   frame_open_ = false;
-  // It went from the disk meanwhile and was counted as dropped, though it was not.
-  if (read_.segment.number <= spill_.figures().dropped_segment.load()) {
-    worker_.counters().logs_rescued.add(frame_records_);
+  done_ = {read_.segment.number, chunk_->offset()};
+  done_records_ += std::exchange(frame_records_, 0);
+  if (block_.empty()) move_on();
+}
+
+// All frames before done_ are in Redis.
+void LogDrain::move_on() {
+  if (done_ <= spill_.drained.get()) return;
+  // They went from the disk meanwhile and were counted as dropped, though they were not.
+  if (done_.segment <= spill_.figures().dropped_segment.load()) {
+    worker_.counters().logs_rescued.add(done_records_);
   }
-  spill_.drained.set({read_.segment.number, chunk_->offset()});
+  done_records_ = 0;
+  spill_.drained.set(done_);
 }
 
 void LogDrain::read_on() {
