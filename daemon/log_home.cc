@@ -131,19 +131,22 @@ void LogHome::take(LogBatch& batch) {
   }
 }
 
+void LogHome::copy_oldest(LogRequest& request) const {
+  engine::LogBlock& records = request.records;
+  spill_.queue().peek(request.wanted, [&](std::string_view record) {
+    if (!records.empty() && records.bytes() + record.size() > kReplyBytesMax) return false;
+    records.add(record);
+    return true;
+  });
+}
+
 void LogHome::take_here(LogRequest& request) {
   engine::LogQueue& queue = spill_.queue();
   if (queue.empty() && request.kind == LogRequestKind::kWait && request.wait_ns > 0) {
     return let_wait(request);
   }
-  size_t taken = 0;
-  queue.peek(request.wanted, [&](std::string_view record) {
-    if (taken > 0 && request.records.bytes() + record.size() > kReplyBytesMax) return false;
-    request.records.add(record);
-    ++taken;
-    return true;
-  });
-  for (; taken > 0; --taken) queue.drop_front();
+  copy_oldest(request);
+  for (size_t i = 0; i < request.records.count(); ++i) queue.drop_front();
   finish(request);
 }
 
@@ -152,13 +155,7 @@ void LogHome::answer_here(LogRequest& request) {
   request.number = queue.count();
   switch (request.kind) {
     case LogRequestKind::kPeek:
-      queue.peek(request.wanted, [&](std::string_view record) {
-        if (!request.records.empty() && request.records.bytes() + record.size() > kReplyBytesMax) {
-          return false;
-        }
-        request.records.add(record);
-        return true;
-      });
+      copy_oldest(request);
       break;
     case LogRequestKind::kClear:
       worker_.counters().logs_dropped.add(queue.count());
@@ -190,6 +187,7 @@ void LogHome::pump() {
   drain_->pump();
   if (wait_link_ != nullptr) wait_link_->tick(worker_.turn_ns());
   if (stopping_ || !link_->ready() || worker_.turn_ns() < retry_ns_) return;
+  retry_ns_ = 0;
   settle_takes();
   give_back_next();
   pop();
@@ -204,10 +202,8 @@ int64_t LogHome::next_due_ns() const {
   due_ns = std::min(due_ns, drain_->next_due_ns());
   if (wait_link_ != nullptr) due_ns = std::min(due_ns, wait_link_->next_tick_ns());
   if (link_->ready() && !stopping_) {
-    if (!looking_) due_ns = std::min(due_ns, orphans_ns_);
-    const bool asks = !pops_.empty() || !questions_.empty() || !returned_.empty() ||
-                      (!waiters_.empty() && !blocking_);
-    if (asks && retry_ns_ > 0) due_ns = std::min(due_ns, retry_ns_);
+    if (retry_ns_ != 0) due_ns = std::min(due_ns, retry_ns_);
+    if (!looking_) due_ns = std::min(due_ns, std::max(orphans_ns_, retry_ns_));
   }
   return due_ns;
 }

@@ -96,6 +96,7 @@ class LogHome final : public net::RedisLinkHandler {
   // Without Redis.
   void answer_here(LogRequest& request);
   void take_here(LogRequest& request);
+  void copy_oldest(LogRequest& request) const;
   void save();
 
   // With Redis (daemon/log_home_store.cc).

@@ -44,7 +44,7 @@ enum class LogRequestKind : uint8_t {
   kReturned
 };
 
-enum class LogResult : uint8_t { kDone, kNoStore, kBusy };
+enum class LogResult : uint8_t { kDone, kNoStore };
 
 // A consumer's request. Belongs to the worker that asks; worker 0's while it is there.
 struct LogRequest : Letter {

@@ -84,8 +84,7 @@ void Logs::pump() {
 
 bool Logs::may_push() {
   if (!link_->ready() || committing_) return false;
-  if (retry_ns_ != 0 && worker_.turn_ns() < retry_ns_) return false;
-  retry_ns_ = 0;
+  if (worker_.turn_ns() < retry_ns_) return false;
   return waiting_.front()->number == 0 && spill_.drained.get() >= behind_until_;
 }
 

@@ -46,9 +46,7 @@ class Logs final : public LogPusher::Owner {
 
   // Once a turn, after requests were collected.
   void pump();
-  int64_t next_due_ns() const { return retry_ns_ == 0 ? INT64_MAX : retry_ns_; }
   bool idle() const;
-  void stop() { stopping_ = true; }
 
  private:
   int64_t turn_ns() override;
@@ -79,7 +77,6 @@ class Logs final : public LogPusher::Owner {
   engine::JournalPosition behind_until_;
   int64_t retry_ns_ = 0;  // nothing is pushed before
   int64_t said_ns_ = 0;
-  bool stopping_ = false;
   std::vector<LogRequest*> written_;  // their sessions are still sending
 };
 

@@ -37,7 +37,6 @@ class LogQueue {
 
   bool empty() const { return count_ == 0; }
   uint64_t count() const { return count_; }
-  uint64_t bytes() const { return bytes_; }
   // When the oldest was pushed. REQUIRES: not empty.
   TimeUs oldest() const { return blocks_.front().pushed; }
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from support import log_records as logs
-from support.store import health, joined
+from support.store import health, joined, statistics
 from support.waiting import eventually
 
 SEED = 20_261_122
@@ -230,4 +230,21 @@ def test_at_the_disks_budget_the_oldest_go_and_are_counted(daemon, redis):
     left = [logs.number_of(data)[1] for data in everything(one)]
     assert left == sorted(left) and left[-1] == pushed - 1
     assert told["pushed"] == pushed == len(left) + told["dropped"]
+    client.close()
+
+
+def test_a_redis_that_is_full_takes_none_and_nobody_spins(daemon, redis):
+    one = joined(daemon(config(redis.url()), workers=1))
+    client = logs.LineLogs(one)
+    redis.client().config_set("maxmemory", 1)
+    some = [logs.record(number) for number in range(5)]
+    assert set(client.push_all(some)) == {"spill"}
+    with one.line() as other:
+        time.sleep(0.5)
+        before = statistics(other)["turns"]
+        time.sleep(1)
+        assert statistics(other)["turns"] - before < 1000
+        redis.client().config_set("maxmemory", 0)
+        eventually(lambda: health(other)["logs"] == "ready", "the spill is drained", 90)
+    assert everything(one) == some
     client.close()
