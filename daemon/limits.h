@@ -32,6 +32,10 @@ inline constexpr int64_t kCostDeadlineNs = 50'000'000;
 // Requests of one worker's consumers of log records under way, those who wait included.
 inline constexpr size_t kLogRequestsPerWorkerMax = 4096;
 
+// What a worker sends another beside its sessions' questions, which are not read when less room is
+// left: what became of the records of such a request, and a batch of records.
+inline constexpr size_t kOwnLettersMax = kLogRequestsPerWorkerMax + 1;
+
 // How deep a log record's objects and arrays may be nested.
 inline constexpr size_t kJsonDepthMax = 64;
 
@@ -60,7 +64,7 @@ inline constexpr size_t kLogKindsMax = 64;
 // the metrics page with who reads it.
 inline constexpr uint32_t kReservedDescriptors = 160 + net::kHttpConnectionsMax + 4;
 
-static_assert(kWordsMax * 2 < kAsksPerRouteMax);
+static_assert(kWordsMax * 2 + kOwnLettersMax < kAsksPerRouteMax);
 static_assert(kInFlightPerSessionMax + kWordsMax < kAsksPerWorkerMax);
 
 }  // namespace toll::daemon

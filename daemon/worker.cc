@@ -236,7 +236,8 @@ void Worker::for_all_workers(const std::function<void(Worker&)>& task) {
 bool Worker::has_room() const {
   if (asks_.room() < kWordsMax) return false;
   for (uint32_t other = 0; other < process_.workers_count; ++other) {
-    if (other != index_ && process_.post.room(index_, other) < kWordsMax) return false;
+    const bool own = other == index_;
+    if (!own && process_.post.room(index_, other) < kWordsMax + kOwnLettersMax) return false;
   }
   return true;
 }
