@@ -35,6 +35,7 @@ enum class LetterKind : uint8_t {
   kNote,           // a part of what the store admitted is counted by the shard too
   kWhole,          // a Together for the store, by way of the owner of its first key
   kRepayment,      // the store's own: a charge for what was used without it
+  kLease,          // likewise: a slice is asked for, or what is left of one given back
   kCost,           // about an account (daemon/cost_letters.h)
   kJournalCommit,  // to the journal: to be made durable
   kJournalRead,    // to the journal: to be read back

@@ -155,6 +155,11 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter store_full;        // ... because too many waited for it
   Counter store_poisoned;    // ... because it holds something else under their key
   Counter store_repaid;      // charges for what was used without it
+  Counter leases_asked;
+  Counter lease_units;  // that the store set aside
+  Counter lease_units_returned;
+  Counter lease_units_lost;  // that could not be sent back
+  Counter lease_units_held;
   Counter store_ready;       // 1: the link is made
   Counter breaker_trips;
   // Costs.

@@ -35,8 +35,10 @@ constexpr int64_t kBelieveUnheardUs = 500'000;
 constexpr size_t kRefusalsShare = 32;
 constexpr size_t kRefusalsBytesMax = size_t{4} << 20;
 
+// ... and for leases.
+constexpr size_t kLeasesBytesMax = size_t{8} << 20;
+
 constexpr size_t kDarkUsageBytesMax = size_t{16} << 20;
-constexpr size_t kRepaymentsMax = 16;  // under way at a time, so that live traffic comes first
 
 constexpr int64_t kRetryMinUs = 100'000;
 constexpr int64_t kRetryMaxUs = 10'000'000;
@@ -96,7 +98,10 @@ Store::Store(Worker& worker, const config::RedisSettings& settings, uint64_t see
       refusals_(std::min(
           worker.process().server.memory_bytes / worker.process().workers_count / kRefusalsShare,
           kRefusalsBytesMax)),
-      dark_({.bytes_max = kDarkUsageBytesMax}) {
+      dark_({.bytes_max = kDarkUsageBytesMax}),
+      leases_(*this, std::min(worker.process().server.memory_bytes /
+                                  worker.process().workers_count / kRefusalsShare,
+                              kLeasesBytesMax)) {
   for (uint32_t i = 0; i < settings.links; ++i) {
     lanes_.push_back(std::make_unique<StoreLane>(
         *this, worker.loop(), worker.chunks(),
@@ -114,6 +119,8 @@ void Store::start() {
 
 void Store::stop(int64_t now_ns) {
   stopping_ = true;
+  leases_.give_all_back();
+  for (const auto& lane : lanes_) lane->pump();
   net::RedisLink& link = lanes_.front()->link();
   if (!link.ready()) return cut();
   // Every worker does, so that the last word is not another's heartbeat.
@@ -131,6 +138,11 @@ bool Store::stopped() const {
 }
 
 void Store::adopt(std::shared_ptr<const engine::PolicyTable> table) {
+  // What is given back under the old rules is sent by them.
+  leases_.adopt(*table);
+  if (rules_ != nullptr) {
+    for (const auto& lane : lanes_) lane->pump();
+  }
   rules_ = std::make_shared<engine::StoreRules>(std::move(table), settings_.prefix);
   for (const auto& lane : lanes_) lane->adopt(rules_);
   forget_all();
@@ -160,6 +172,26 @@ bool Store::put(engine::StoreRequest& request, const engine::KeyHash& key) {
 
 void Store::ask(Ask& ask) {
   Operation& operation = ask.operation;
+  if (operation.verb == Verb::kCheck) {
+    switch (leases_.take(ask, lanes_.front()->link().ready())) {
+      case StoreLeases::Taken::kFromSlice:
+        return answered_from_slice(ask);
+      case StoreLeases::Taken::kWaits:
+        return;
+      case StoreLeases::Taken::kNo:
+        break;
+    }
+  }
+  ask_exactly(ask);
+}
+
+void Store::answered_from_slice(Ask& ask) {
+  ask.source = Source::kLease;
+  worker_.answer(ask);
+}
+
+void Store::ask_exactly(Ask& ask) {
+  Operation& operation = ask.operation;
   if (is_remembered(operation)) {
     if (const auto refusal = refusals_.recall(memory_key(operation), operation.units, now())) {
       operation.outcome = Outcome::kRefused;
@@ -170,6 +202,7 @@ void Store::ask(Ask& ask) {
   } else if (gives_units_back(operation.verb)) {
     refusals_.forget(operation.key);
     news_.happened(operation.key);
+    if (operation.verb == Verb::kReset) leases_.drop(operation);
   }
   ask.store.sent = false;
   ask.store.operations = &operation;
@@ -193,6 +226,11 @@ void Store::ask(Together& together) {
 
 void Store::pump() {
   watch_breaker();
+  if (leases_.next_end() <= now()) {
+    leases_.age();
+    flight_over();
+  }
+  counters().lease_units_held.set(static_cast<uint64_t>(leases_.units_held()));
   if (stopping_) {
     if (lanes_.front()->link().calls_out() == 0) cut();
   } else {
@@ -207,6 +245,7 @@ int64_t Store::next_due_ns() const {
   int64_t due_ns = INT64_MAX;
   for (const auto& lane : lanes_) due_ns = std::min(due_ns, lane->next_due_ns());
   if (lanes_.front()->link().ready()) due_ns = std::min(due_ns, pulse_->next_due_ns(news_));
+  if (leases_.next_end() != INT64_MAX) due_ns = std::min(due_ns, leases_.next_end() * 1'000);
   return due_ns;
 }
 
@@ -221,6 +260,8 @@ void Store::returned(engine::StoreRequest& request, const StoreFlightInfo& fligh
       return returned(*static_cast<Part&>(owner).together, flight);
     case LetterKind::kRepayment:
       return;
+    case LetterKind::kLease:
+      return leases_.returned(request, flight);
     default:
       assert(false);
   }
@@ -234,6 +275,7 @@ void Store::returned(Ask& ask, const StoreFlightInfo& flight) {
     return answer_without_store(ask);
   }
   ask.source = Source::kRedis;
+  leases_.decided(ask.operation);
   learn(ask.operation, ask.id, flight);
   note(ask.operation);
   worker_.answer(ask);
@@ -290,14 +332,18 @@ void Store::flight_over() {
   notes_.clear();
 }
 
+void Store::units_came_back(const Operation& operation, std::string_view id) {
+  refusals_.forget(operation.key);
+  news_.happened(operation.key);
+  const engine::Policy* policy = rules_->table().find(operation.policy);
+  if (policy != nullptr) news_.tell(policy->spec.name, id);
+}
+
 // What the answer means for later questions on that key.
 void Store::learn(const Operation& operation, std::string_view id, const StoreFlightInfo& flight) {
   if (gives_units_back(operation.verb)) {
-    refusals_.forget(operation.key);
-    news_.happened(operation.key);
-    const engine::Policy* policy = rules_->table().find(operation.policy);
-    if (policy != nullptr) news_.tell(policy->spec.name, id);
-    return;
+    if (operation.verb == Verb::kReset) leases_.drop(operation);
+    return units_came_back(operation, id);
   }
   if (!is_remembered(operation) || operation.outcome != Outcome::kRefused) return;
   if (flight.sent == 0 || !news_.still_holds(operation.key, flight.news)) return;
@@ -331,57 +377,6 @@ void Store::answer_without_store(Ask& ask) {
 int64_t Store::retry_us() {
   const int64_t wait_us = breaker_.retry_at() - now();
   return std::clamp(wait_us, kRetryMinUs, kRetryMaxUs);
-}
-
-// ---- what was used in the dark ----
-
-// Only what the store cannot have heard of: a call that was lost may have been counted.
-void Store::decided_here(const Ask& ask) {
-  if (ask.store.sent) return;
-  note_dark(ask.operation, ask.id);
-}
-
-void Store::note_dark(const Operation& operation, std::string_view id) {
-  const bool used = operation.outcome == Outcome::kAdmitted ||
-                    (operation.outcome == Outcome::kDone && operation.verb == Verb::kCharge);
-  if (!used || (operation.verb != Verb::kCheck && operation.verb != Verb::kCharge)) return;
-  const engine::Policy* policy = rules_->table().find(operation.policy);
-  if (policy == nullptr || !engine::outlasts_outages(policy->spec)) return;
-  dark_.note(operation.policy, id, operation.units);
-}
-
-// Yields to live traffic: a few at a time, and only when nothing else is on its way.
-void Store::repay() {
-  if (dark_.size() == 0 || breaker_.state() != BreakerState::kClosed) return;
-  const bool idle = std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return lane->link().ready() && lane->idle();
-  });
-  if (!idle) return;
-  if (repayments_.empty()) {
-    for (size_t i = 0; i < kRepaymentsMax; ++i) {
-      repayments_.push_back(std::make_unique<Repayment>());
-    }
-  }
-  size_t next = 0;
-  dark_.take(kRepaymentsMax, [&](uint16_t policy, std::string_view id, int64_t units) {
-    Repayment& repayment = *repayments_[next];
-    ++next;
-    std::memcpy(repayment.bytes.data(), id.data(), id.size());
-    repayment.id = {repayment.bytes.data(), id.size()};
-    repayment.operation = Operation{};
-    repayment.operation.verb = Verb::kRepay;
-    repayment.operation.policy = policy;
-    repayment.operation.units = units;
-    repayment.operation.key = worker_.process().hasher(policy, id);
-    repayment.store.operations = &repayment.operation;
-    repayment.store.ids = &repayment.id;
-    repayment.store.count = 1;
-    repayment.store.deadline_ns = INT64_MAX;
-    repayment.store.owner = static_cast<Letter*>(&repayment);
-    counters().store_repaid.add();
-    [[maybe_unused]] const bool taken = put(repayment.store, repayment.operation.key);
-    assert(taken);  // nothing else waits
-  });
 }
 
 // ---- news ----

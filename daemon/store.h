@@ -1,10 +1,11 @@
 // The store behind a worker's shard: which questions go to Redis, what is remembered of its
 // refusals, and what is answered when it is away.
 //
-//   ask ──▶ remembered refusal? ──▶ lane ──▶ Redis ──▶ settled: answer, note in the shard
-//              │ cache                │ away, late, full
-//              ▼                      ▼
-//           answered               the policy's on_outage
+//   ask ──▶ slice? ──▶ remembered refusal? ──▶ lane ──▶ Redis ──▶ settled: answer, note in the
+//   shard
+//             │ lease        │ cache                │ away, late, full
+//             ▼              ▼                      ▼
+//          answered       answered               the policy's on_outage
 //
 // Belongs to a worker and runs on its thread. Keys are divided among the worker's lanes, one link
 // each, so that what concerns one key keeps its order. The breaker is the node's, and all lanes'.
@@ -21,6 +22,7 @@
 #include "config/settings.h"
 #include "daemon/letter.h"
 #include "daemon/store_lane.h"
+#include "daemon/store_leases.h"
 #include "daemon/store_news.h"
 #include "daemon/store_pulse.h"
 #include "engine/breaker.h"
@@ -33,7 +35,7 @@ namespace toll::daemon {
 
 class Worker;
 
-class Store final : public StoreLaneOwner, public StorePulseOwner {
+class Store final : public StoreLaneOwner, public StorePulseOwner, private StoreLeasesOwner {
  public:
   // `settings` outlive the store.
   Store(Worker& worker, const config::RedisSettings& settings, uint64_t seed);
@@ -46,6 +48,10 @@ class Store final : public StoreLaneOwner, public StorePulseOwner {
   bool stopped() const;
 
   void adopt(std::shared_ptr<const engine::PolicyTable> table);
+  // How many hosts share the limits.
+  void share_with(uint32_t hosts) { leases_.share_with(hosts); }
+  // Slices go back and no more are asked for: this host is leaving.
+  void give_leases_back() { leases_.give_all_back(); }
   void set_address(const net::RedisAddress& address);
   void set_password(const std::string& password);
 
@@ -97,6 +103,16 @@ class Store final : public StoreLaneOwner, public StorePulseOwner {
   void on_lane_ready(StoreLane& lane) override;
   void on_lane_away(StoreLane& lane, std::string_view reason, bool refused) override;
 
+  // StoreLeasesOwner
+  bool put_lease(engine::StoreRequest& request, const engine::KeyHash& key) override {
+    return put(request, key);
+  }
+  void answered_from_slice(Ask& ask) override;
+  void ask_exactly(Ask& ask) override;
+  void answer_without_slice(Ask& ask) override { answer_without_store(ask); }
+  void units_came_back(const engine::Operation& operation, std::string_view id) override;
+  void note_used(const engine::Operation& operation) override { notes_.push_back(operation); }
+
   // StorePulseOwner
   void on_pulse(int64_t hosts) override;
   void on_pulse_failed(std::string_view error) override;
@@ -120,6 +136,7 @@ class Store final : public StoreLaneOwner, public StorePulseOwner {
   engine::BreakerState breaker_seen_ = engine::BreakerState::kClosed;
   engine::RefusalMemory refusals_;
   engine::DarkUsage dark_;
+  StoreLeases leases_;
   StoreNews news_;
   bool hears_news_ = false;
   bool said_away_ = false;

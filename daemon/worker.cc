@@ -213,6 +213,7 @@ void Worker::share_with(uint32_t hosts) {
   decide_batch();
   hosts_ = hosts;
   shard_->adopt(policies_, hosts_);
+  if (store_ != nullptr) store_->share_with(hosts_);
 }
 
 void Worker::set_redis(const net::RedisAddress& address, const std::string& password) {

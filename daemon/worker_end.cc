@@ -25,6 +25,7 @@ void Worker::stop_accepting() {
 
 void Worker::drain() {
   draining_ = true;
+  if (store_ != nullptr) store_->give_leases_back();
   stop_accepting();
 }
 

@@ -86,6 +86,7 @@ void Worker::serve(uint32_t from, Letter* letter) {
     case LetterKind::kSpill:
     case LetterKind::kSpillRead:
     case LetterKind::kRepayment:
+    case LetterKind::kLease:
       assert(false);  // never sent
       return;
   }
@@ -131,6 +132,7 @@ void Worker::answered(Letter* letter) {
       connections_.give(static_cast<Connection*>(letter));
       return;
     case LetterKind::kRepayment:
+    case LetterKind::kLease:
       assert(false);
       return;
   }

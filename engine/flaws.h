@@ -29,8 +29,11 @@ enum class Flaw : uint8_t {
   kReleasesEarly,      // promise 4: the journal lets go of what was not sent
   kRenumbersRetry,     // promise 4: a call that was lost is sent again under new numbers
   kDropsLostCharges,   // promise 4: ... or not at all
+  kSpendsAged,         // promise 1: units of a slice are used after its end
+  kReturnsUsed,        // promise 1: what was used of a slice is given back, too
+  kTrustsLostLease,    // promise 1: a slice whose call was lost is taken for granted
 };
-inline constexpr std::array<std::string_view, 17> kFlawNames = {"none",
+inline constexpr std::array<std::string_view, 20> kFlawNames = {"none",
                                                                 "admits-refused",
                                                                 "charges-nobody",
                                                                 "waits-for-store",
@@ -46,7 +49,10 @@ inline constexpr std::array<std::string_view, 17> kFlawNames = {"none",
                                                                 "mark-off-by-one",
                                                                 "releases-early",
                                                                 "renumbers-retry",
-                                                                "drops-lost-charges"};
+                                                                "drops-lost-charges",
+                                                                "spends-aged",
+                                                                "returns-used",
+                                                                "trusts-lost-lease"};
 
 #ifdef TOLL_FLAWS
 inline namespace with_flaws {

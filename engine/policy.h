@@ -35,6 +35,12 @@ enum class OnOutage : uint8_t { kLocal, kAllow, kDeny };
 // calendar.
 enum class Calendar : uint8_t { kNone, kDay, kMonth };
 
+// Whether units can be set aside in the store and used, or given back, a moment later. Not where
+// each unit is an entry or a ticket of its own there: that would cost the store as much.
+constexpr bool can_lease(Algorithm algorithm) {
+  return algorithm != Algorithm::kSlidingLog && algorithm != Algorithm::kConcurrency;
+}
+
 std::string_view to_string(Algorithm algorithm);
 std::string_view to_string(Mode mode);
 std::string_view to_string(OnOutage on_outage);

@@ -29,6 +29,9 @@ bool goes_with(Verb verb, Algorithm algorithm) {
     case Verb::kAcquire:
     case Verb::kRelease:
       return algorithm == Algorithm::kConcurrency;
+    case Verb::kLease:
+    case Verb::kReturn:
+      return can_lease(algorithm);
     case Verb::kPeek:
     case Verb::kReset:
     case Verb::kThrottle:
@@ -128,6 +131,8 @@ void Shard::Impl::decide_by(const Rules& rules, Operation& op, TimeUs now) {
       case Verb::kPeek:
       case Verb::kReset:
       case Verb::kRepay:
+      case Verb::kLease:
+      case Verb::kReturn:
         break;
     }
     op.outcome = Outcome::kDone;

@@ -42,6 +42,10 @@ enum class Verb : uint8_t {
   // For the store only: charge it for what was used while it was away. A shard, which counted that
   // at the time, answers kDone and does nothing.
   kRepay,
+  // For the store only: set aside up to `units` for this host (engine/leases.h), and give back what
+  // of it was not used.
+  kLease,
+  kReturn,
 };
 
 enum class Outcome : uint8_t {
@@ -65,8 +69,17 @@ struct Operation {
   union {
     int64_t ttl_us = 0;  // kAcquire, kNote: the ticket's life; 0 is the policy's
     TimeUs charged_at;   // kUndo: the time of the check
+    // kLease: in, how long they may be used; out, and kReturn: until when they may be given back,
+    // by the store's clock.
+    int64_t lease_us;
   };
-  uint64_t ticket = 0;  // kAcquire, kNote: the new ticket's number, unique, not 0; kRelease: which
+  union {
+    uint64_t ticket =
+        0;              // kAcquire, kNote: the new ticket's number, unique, not 0; kRelease: which
+    int64_t granted;    // kLease, out: how many were set aside. Its answer's retry_us tells for
+                        // how long after the call was sent they may be used
+    uint64_t revision;  // kReturn: the policy's, when they were set aside
+  };
   const Limit* throttle = nullptr;  // CL.THROTTLE: the limit, of make_limit() and without fault
 
   // Out.

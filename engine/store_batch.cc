@@ -32,6 +32,10 @@ ScriptVerb script_verb(const Operation& op) {
       return ScriptVerb::kAcquire;
     case Verb::kRelease:
       return ScriptVerb::kRelease;
+    case Verb::kLease:
+      return ScriptVerb::kLease;
+    case Verb::kReturn:
+      return ScriptVerb::kReturn;
     case Verb::kPeek:
     case Verb::kUndo:
     case Verb::kNote:
@@ -122,6 +126,8 @@ Outcome StoreBatch::State::fault_of(const Operation& op, bool alone) const {
   const Policy* policy = rules->table().find(op.policy);
   if (policy == nullptr) return Outcome::kNoPolicy;
   if (!goes_with(op.verb, policy->spec.algorithm)) return Outcome::kUnfit;
+  // What they cost then is not what they cost now.
+  if (op.verb == Verb::kReturn && op.revision != policy->revision) return Outcome::kUnfit;
   const bool some = std::any_of(policy->spec.limits.begin(), policy->spec.limits.end(),
                                 [&](const Limit& limit) { return !leaves_out(op, limit); });
   return some ? Outcome::kDone : Outcome::kUnfit;
@@ -204,6 +210,7 @@ bool StoreBatch::State::take_single(const StoreRequest& request, uint32_t slot) 
   Item item;
   item.verb = verb;
   item.merges = verb == ScriptVerb::kCheck;
+  if (verb == ScriptVerb::kLease) item.times = static_cast<uint32_t>(op.units);
   item.first_part = static_cast<uint32_t>(parts.size());
   item.first_claim = static_cast<uint32_t>(claims.size());
   add_claim(item, op, slot);
@@ -282,7 +289,7 @@ void StoreBatch::State::add_claim(Item& item, const Operation& op, uint32_t slot
   claim.verb = script_verb(op);
   claim.algorithm = static_cast<Algorithm>(numbers[found[0].rule][0]);
   claim.throttle = op.verb == Verb::kThrottle;
-  claim.unseen = op.verb == Verb::kRepay;
+  claim.unseen = op.verb == Verb::kRepay || op.verb == Verb::kReturn;
   claim.limits = static_cast<uint8_t>(found.size());
   claim.first_rule = found[0].rule;
   claim.first_part = static_cast<uint32_t>(parts.size());
@@ -296,7 +303,17 @@ void StoreBatch::State::add_claim(Item& item, const Operation& op, uint32_t slot
     ++item.parts;
   }
   if (claim.verb == ScriptVerb::kPeek || claim.verb == ScriptVerb::kReset) return;
-  if (claim.verb != ScriptVerb::kRelease) set_units(claim, op.units);
+  if (claim.verb == ScriptVerb::kLease) {
+    set_units(claim, 1);
+    claim.most = op.units;
+    claim.lease_us = op.lease_us;
+    set_c(claim, lease_held_us(op.lease_us));
+  } else if (claim.verb == ScriptVerb::kReturn) {
+    set_units(claim, op.units);
+    set_c(claim, op.lease_us);
+  } else if (claim.verb != ScriptVerb::kRelease) {
+    set_units(claim, op.units);
+  }
   Part& first = parts[claim.first_part];
   if (claim.verb == ScriptVerb::kAcquire) {
     claim.ttl_us = op.ttl_us;
@@ -325,6 +342,10 @@ void StoreBatch::State::set_units(StoreClaim& claim, int64_t units) {
     part.a = cost.whole_us;
     part.b = cost.fraction;
   }
+}
+
+void StoreBatch::State::set_c(const StoreClaim& claim, int64_t c) {
+  for (uint32_t i = 0; i < claim.limits; ++i) parts[claim.first_part + i].c = c;
 }
 
 int64_t StoreBatch::State::add_ticket(uint64_t ticket) {

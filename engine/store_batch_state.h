@@ -65,6 +65,7 @@ struct StoreBatch::State {
   void add_claim(Item& item, const Operation& op, uint32_t slot);
   StoreClaim* claim_on_found(const Item& item);  // or null
   void set_units(StoreClaim& claim, int64_t units);
+  void set_c(const StoreClaim& claim, int64_t c);  // of all its parts
   void add_slot(StoreClaim& claim, uint32_t slot);
   int64_t add_ticket(uint64_t ticket);  // returns its place in ARGV
 

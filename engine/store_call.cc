@@ -34,7 +34,8 @@ std::expected<TimeUs, std::string_view> StoreBatch::deal(std::string_view reply)
 
 // What the head of lua/quick.lua says.
 bool StoreBatch::State::is_quick(const Item& item) const {
-  if (!item.merges || item.parts != 1) return false;
+  const bool lease = item.verb == ScriptVerb::kLease;
+  if ((!item.merges && !lease) || item.parts != 1) return false;
   const Part& part = parts[item.first_part];
   const StoreKey& key = keys[part.key];
   if (!key.alone) return false;
@@ -98,8 +99,13 @@ void StoreBatch::State::pack_quick_item(const Item& item) {
   const Part& part = parts[item.first_part];
   const StoreKey& key = keys[part.key];
   writer.number(part.rule);
-  writer.number(key.algorithm == Algorithm::kSlidingLog ? int64_t{key.renew} : part.a);
-  writer.number(item.times);
+  if (item.verb == ScriptVerb::kLease) {
+    writer.number(-part.a);
+    writer.number(part.c * kQuickTimesEnd + item.times);
+  } else {
+    writer.number(key.algorithm == Algorithm::kSlidingLog ? int64_t{key.renew} : part.a);
+    writer.number(item.times);
+  }
   reply_numbers += 1 + state_numbers(key.algorithm);
 }
 
@@ -188,6 +194,9 @@ void StoreBatch::State::hand_out(std::span<StoreRequest* const> requests) const 
     const bool refused = op.outcome == Outcome::kRefused;
     if (refused && flawed(Flaw::kAdmitsRefused)) op.outcome = Outcome::kAdmitted;
     op.answer = slot.answer;
+    if (op.verb != Verb::kLease) continue;
+    op.granted = slot.granted;
+    op.lease_us = slot.lease_ends;
   }
 }
 

@@ -53,6 +53,19 @@ class Limits {
     }
   }
 
+  // How long the windows that run now go on; units of one are none of the next.
+  int64_t window_left_us() const {
+    int64_t left_us = INT64_MAX;
+    if constexpr (std::is_same_v<S, StoreState<FixedWindow>> ||
+                  std::is_same_v<S, StoreState<SlidingWindow>>) {
+      for (const Limit& limit : limits_) {
+        const int64_t end_ms = window_at(limit, now_ / kUsPerMs).end_ms;
+        left_us = std::min(left_us, end_ms * kUsPerMs - now_);
+      }
+    }
+    return left_us;
+  }
+
   // Takes what a ticket held, which the script says. False: that is more than there was.
   bool release(int64_t units) {
     if constexpr (std::is_same_v<S, TicketSummary>) {
@@ -147,6 +160,23 @@ Replay describe_together(const StoreClaim& claim, Limits<S>& limits, int64_t cod
   return Replay::kRefuses;
 }
 
+// The answer is as if all that was set aside were used.
+template <typename S>
+Replay describe_lease(const StoreClaim& claim, Limits<S>& limits, int64_t granted, TimeUs now,
+                      std::span<StoreSlot> slots) {
+  if (granted > claim.most) return Replay::kContradicts;
+  if (granted > 0 && !limits.admits(granted)) return Replay::kContradicts;
+  if (granted > 0) limits.charge(granted, 0);
+  StoreSlot& slot = slots[claim.first_slot];
+  slot.outcome = granted > 0 ? Outcome::kAdmitted : Outcome::kRefused;
+  slot.answer = limits.describe();
+  const int64_t window_left_us = limits.window_left_us();
+  slot.granted = granted;
+  slot.answer.retry_us = std::min(claim.lease_us, window_left_us);
+  slot.lease_ends = now + std::min(lease_held_us(claim.lease_us), window_left_us - 1);
+  return Replay::kAgrees;
+}
+
 // Verbs that are not refused: one slot each.
 template <typename S>
 Replay describe_done(const StoreClaim& claim, Limits<S>& limits, int64_t code,
@@ -168,6 +198,8 @@ Replay describe_done(const StoreClaim& claim, Limits<S>& limits, int64_t code,
     case ScriptVerb::kCheck:
     case ScriptVerb::kPeek:
     case ScriptVerb::kAcquire:
+    case ScriptVerb::kLease:
+    case ScriptVerb::kReturn:
       break;
   }
   StoreSlot& slot = slots[claim.first_slot];
@@ -181,6 +213,7 @@ Replay describe_by(const StoreClaim& claim, bool merged, std::span<const Limit> 
                    TimeUs now, PackReader& reader, std::span<StoreSlot> slots) {
   Limits<S> limits(of, now);
   if (!limits.read(reader)) return Replay::kContradicts;
+  if (claim.verb == ScriptVerb::kLease) return describe_lease(claim, limits, code, now, slots);
   if (claim.verb != ScriptVerb::kCheck && claim.verb != ScriptVerb::kAcquire) {
     return describe_done(claim, limits, code, slots);
   }

@@ -6,6 +6,7 @@
 // StoreBatch; its worker's thread alone. No clock, no allocation.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -29,6 +30,8 @@ struct StoreSlot {
   Outcome outcome = Outcome::kDone;
   int64_t units = 0;
   Answer answer;
+  int64_t granted = 0;    // kLease: how many units were set aside
+  TimeUs lease_ends = 0;  // ... and until when, by the store's clock, they may be given back
 };
 
 // What an item asks of one policy for one id, and who wants to know. A check of several policies
@@ -44,8 +47,17 @@ struct StoreClaim {
   uint32_t first_slot = kNoSlot;
   uint32_t last_slot = kNoSlot;
   int64_t units = 0;
-  int64_t ttl_us = 0;  // kAcquire
+  int64_t ttl_us = 0;    // kAcquire
+  int64_t most = 0;      // kLease: units wanted
+  int64_t lease_us = 0;  // ... and for how long
 };
+
+// For how long the store holds a lease of which the units are used within `lease_us`: long enough
+// for what was not used to come back.
+constexpr int64_t lease_held_us(int64_t lease_us) {
+  constexpr int64_t kReturnWithinUs = 50'000;
+  return lease_us + std::min(lease_us, kReturnWithinUs);
+}
 
 enum class Replay : uint8_t {
   kAgrees,

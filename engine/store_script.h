@@ -19,7 +19,17 @@
 
 namespace toll::engine {
 
-enum class ScriptVerb : uint8_t { kCheck, kPeek, kRefund, kCharge, kReset, kAcquire, kRelease };
+enum class ScriptVerb : uint8_t {
+  kCheck,
+  kPeek,
+  kRefund,
+  kCharge,
+  kReset,
+  kAcquire,
+  kRelease,
+  kLease,
+  kReturn
+};
 
 // Algorithms travel as they are numbered.
 static_assert(static_cast<int>(Algorithm::kGcra) == 0);
@@ -31,6 +41,8 @@ static_assert(static_cast<int>(Algorithm::kConcurrency) == 5);
 
 inline constexpr size_t kHeadNumbers = 5;
 inline constexpr size_t kQuickNumbers = 3;
+// A quick lease's hold and times are one number.
+inline constexpr int64_t kQuickTimesEnd = int64_t{1} << 21;
 inline constexpr size_t kRuleNumbers = 8;
 inline constexpr size_t kItemNumbers = 3;
 inline constexpr size_t kPartNumbers = 5;

@@ -55,6 +55,16 @@ local function load(k, rule)
   return part == 0 and state or fit(state, rule)
 end
 
+local function hold(state, _, us)
+  local tat, part = state.tat, state.part
+  if tat < now + us then state.tat, state.part = now + us, 0 end
+  return tat, part
+end
+
+local function let_go(state, tat, part)
+  state.tat, state.part = tat, part
+end
+
 -- What is left of the tolerance, whole and part; negative when it is overrun.
 local function left_of(state, rule)
   local tat = state.tat
@@ -71,6 +81,13 @@ local function fits(state, rule, cost, part, times)
     return times == 1 and 1 or min(times, floor(left / cost))
   end
   local n = 0
+  -- Most of many at once, and short of the last ones, which are counted one by one.
+  if times > 16 and cost < left then
+    n = max(min(times, floor(left / (cost + part / rule.count)) - 2), 0)
+    local whole = floor(n * part / rule.count)
+    left, left_part = left - n * cost - whole, left_part - (n * part - whole * rule.count)
+    if left_part < 0 then left, left_part = left - 1, left_part + rule.count end
+  end
   while n < times and (cost < left or cost == left and part <= left_part) do
     n = n + 1
     left, left_part = left - cost, left_part - part
@@ -154,5 +171,5 @@ end
 
 return {
   width = 2, new_rule = new_rule, load = load, fit = fit, fits = fits, use = use, charge = charge,
-  refund = refund, reset = reset, report = report, save = save,
+  refund = refund, reset = reset, report = report, save = save, hold = hold, let_go = let_go,
 }

@@ -15,6 +15,8 @@
 --   report(state, rule, o, admitted, refused) into out from place o on; how many units were used by
 --                                             the item, and how many more refused, if any
 --   save(state)                               writes it
+--   hold(state, rule, us)                     makes as much used as will be forgotten in that time;
+--                                             returns what let_go(state, ...) takes to undo it
 
 local function new_mul_add_div()
   --@include exact
@@ -83,13 +85,13 @@ local function touch(state)
   dirty[#dirty + 1] = state
 end
 
-local REFUND, CHARGE, RESET, ACQUIRE, RELEASE = 2, 3, 4, 5, 6
+local REFUND, CHARGE, RESET, ACQUIRE, RELEASE, LEASE, RETURN = 2, 3, 4, 5, 6, 7, 8
 
 -- Does what is no check, to the part at place p, which was reported at place o of out. Returns the
 -- code.
 local function act(verb, state, rule, p, o)
   local how = rule.how
-  if verb == REFUND then
+  if verb == REFUND or verb == RETURN then
     if how.refund(state, rule, a[p + 2], a[p + 3]) then touch(state) end
   elseif verb == CHARGE then
     if how.charge(state, rule, a[p + 2], a[p + 3]) then touch(state) end
@@ -102,6 +104,22 @@ local function act(verb, state, rule, p, o)
     return how.release(state, rule, o, a[p + 2], a[p + 3], ARGV[a[p + 4]])
   end
   return 1
+end
+
+-- Sets aside as many units as there are, up to `times`. Returns how many.
+local function lease(state, rule, times, p, o)
+  local how = rule.how
+  local units, more = a[p + 2], a[p + 3]
+  local one, other
+  if how.hold then one, other = how.hold(state, rule, a[p + 4]) end
+  local n = how.fits(state, rule, units, more, times)
+  if n == 0 and how.hold then how.let_go(state, one, other) end
+  how.report(state, rule, o, 0)
+  if n > 0 then
+    how.use(state, rule, units, more, n)
+    touch(state)
+  end
+  return n
 end
 
 -- Decides the item of one part at place p and reports it at place o.
@@ -121,6 +139,11 @@ local function alone(verb, times, p, o)
       how.use(state, rule, units, more, n)
       if not state.dirty then touch(state) end
     end
+  elseif verb == LEASE then
+    out[o] = lease(state, rule, times, p, o + 1)
+  elseif verb == RETURN and now > a[p + 4] then
+    out[o] = 0
+    how.report(state, rule, o + 1, 0)
   else
     how.report(state, rule, o + 1, 0)
     out[o] = act(verb, state, rule, p, o + 1)

@@ -28,6 +28,7 @@
 --         and what is longer than the time line may be cut to its end, 2^53 - 1
 --       all others: a is the units; sliding_log: b = 1 renews the key's expiry
 --       acquire: b is the ticket's life in ms, 0 being the rule's; c its place in ARGV. release: c
+--       lease: c is for how many microseconds from now it is held; return: c is when that ends
 --
 --   verb  0 check    all parts or none, `times` times in a row, until the first refusal
 --         1 peek     changes nothing
@@ -36,6 +37,10 @@
 --         4 reset    forgets what was used
 --         5 acquire  concurrency only, one part: the ticket, or none
 --         6 release  likewise
+--         7 lease    sets units aside, to be used until c has passed: up to `times` checks;
+--                    where use is forgotten as time goes by, as if it were used at the end
+--         8 return   of what a lease set aside, what was not used; nothing once its end has passed
+--                    (gcra, token_bucket, fixed_window, sliding_window)
 --
 -- A key that is named twice in one item is asked for the sum; such an item is decided once,
 -- whatever `times` says. `times` and counts of units stay below 2^32 together.
@@ -43,8 +48,10 @@
 -- The reply is a msgpack array: now in microseconds, and for each item, the quick ones first, a
 -- code and for each of its parts the state before the item, brought to now:
 --
---   code  the times it was admitted (check, acquire), the units that came back (release), else 1;
---         -1: one of its keys holds what is no limit. Nothing was done, and the states are zeros
+--   code  the times it was admitted (check, acquire, lease), the units that came back (release), 0
+--         for a return that came too late, else 1;
+--         -1: one of its keys holds what is no limit. Nothing was done, and the states are zeros;
+--         of a lease that was granted the states are those that time will have made of them
 --     gcra            tat_us, its fraction
 --     token_bucket    missing, fraction of one over window_us, last_us
 --     sliding_log     used, newest_ms, blocker_ms
@@ -72,7 +79,7 @@ local a = cmsgpack.unpack(ARGV[1])
 local KEYS = KEYS
 
 local raw = {}    -- by key: its text, false when there is none
-local later = {}  -- quick items that turned out to be none: place in out, times, rule, key, a, b
+local later = {}  -- quick items that turned out to be none: place in out, times, rule, key, a, b, c
 local out, o = {now}, 2
 
 if a[1] > 0 then
@@ -147,8 +154,8 @@ for _ = 1, a[5] do
 end
 for i = 1, #later do
   local item = later[i]
-  a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4] = item[3], item[4], item[5], item[6], 0
-  decide(CHECK, item[2], 1, p, item[1])
+  a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4] = item[3], item[4], item[5], item[6], item[7]
+  decide(item[7] > 0 and LEASE or CHECK, item[2], 1, p, item[1])
 end
 finish()
 return cmsgpack.pack(out)

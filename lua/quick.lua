@@ -4,6 +4,8 @@
 --
 --   rule, counted from 0; cost in microseconds (gcra) or 1 to renew the expiry (sliding_log); times
 --
+-- And leases of one limit of gcra, likewise: the cost below 0, and its hold * 2^21 + times.
+--
 -- Decided as gcra.lua and sliding_log.lua would, but written on the spot, and without a state for
 -- each. That, and that nothing else is made ready before, is a third of the work. An item with a
 -- key that holds anything unusual is put behind the general ones, with its place in the reply
@@ -58,15 +60,21 @@ end
 for _ = 1, a[1] do
   local r, times = 6 + 8 * a[p], a[p + 2]
   if a[r] == 0 then
-    local text, cost = raw[k], a[p + 1]
+    local text, cost, hold = raw[k], a[p + 1], 0
     local old = 0
+    if cost < 0 then
+      cost, hold = -cost, times
+      times = times % 2097152
+      hold = (hold - times) / 2097152
+    end
     if text ~= '' then old = digits and #text == 16 and text + 0 or -1 end
     if old >= TEXT_LEAST or (text == '' and absent) then
-      local tat = old < now and now or old
+      local tat = old < now + hold and now + hold or old
       local left, n = now + a[r + 2] - tat, times
       if left < cost * times then n = left < cost and 0 or (left - left % cost) / cost end
       out[o], out[o + 1], out[o + 2] = n, old, 0
       if n > 0 then
+        if hold > 0 then out[o + 1] = tat end
         tat = tat + n * cost
         -- As gcra.lua has it: the expiry is moved when the time enters a later quantum.
         local quantum = tat - tat % 64000000
@@ -77,7 +85,7 @@ for _ = 1, a[1] do
         end
       end
     else
-      later[#later + 1] = {o, times, a[p], k, cost, 0}
+      later[#later + 1] = {o, times, a[p], k, cost, 0, hold}
       raw[k] = text ~= '' and text or call('EXISTS', KEYS[k]) == 1 and '!'
     end
     k, o = k + 1, o + 3

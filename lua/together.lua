@@ -46,10 +46,23 @@ local function together(verb, times, parts, p, o)
     if seen[state] > 1 then times = 1 end
   end)
   local admitted, refused = 1, {}
+  local held = {}
   if poisoned then
     admitted = -1
   elseif verb == CHECK then
     admitted, refused = ask(times, parts, p, seen)
+  elseif verb == LEASE then
+    for_each_part(parts, p, function(rule, state, q, i)
+      if rule.how.hold then held[i] = {rule.how.hold(state, rule, a[q + 4])} end
+    end)
+    admitted = ask(times, parts, p, seen)
+  elseif verb == RETURN and now > a[p + 4] then
+    admitted = 0
+  end
+  if admitted == 0 then
+    for_each_part(parts, p, function(rule, state, _, i)
+      if held[i] then rule.how.let_go(state, held[i][1], held[i][2]) end
+    end)
   end
   out[at] = admitted
   o = o + 1
@@ -64,7 +77,7 @@ local function together(verb, times, parts, p, o)
   end)
   if admitted > 0 then
     for_each_part(parts, p, function(rule, state, q)
-      if verb == CHECK then
+      if verb == CHECK or verb == LEASE then
         rule.how.use(state, rule, a[q + 2], a[q + 3], admitted)
         touch(state)
       else

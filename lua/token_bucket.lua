@@ -100,6 +100,18 @@ local function fit(state, rule)
   return state
 end
 
+-- Rounded up, and one more for the part of a token that is there already.
+local function hold(state, rule, us)
+  local missing, part = state.missing, state.part
+  local refilled = mul_add_div(us, rule.count, rule.window - 1, rule.window)
+  if missing <= refilled then state.missing, state.part = min(refilled + 1, rule.burst), 0 end
+  return missing, part
+end
+
+local function let_go(state, missing, part)
+  state.missing, state.part = missing, part
+end
+
 local function fits(state, rule, units, _, times)
   local left = rule.burst - state.missing
   if left < units then return 0 end
@@ -168,5 +180,5 @@ end
 
 return {
   width = 3, new_rule = new_rule, load = load, fit = fit, fits = fits, use = use, charge = charge,
-  refund = refund, reset = reset, report = report, save = save,
+  refund = refund, reset = reset, report = report, save = save, hold = hold, let_go = let_go,
 }

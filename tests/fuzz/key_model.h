@@ -127,6 +127,8 @@ class KeyModel {
       case Verb::kPeek:
       case Verb::kReset:
       case Verb::kRepay:
+      case Verb::kLease:
+      case Verb::kReturn:
         return;
     }
   }

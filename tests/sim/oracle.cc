@@ -24,6 +24,8 @@ constexpr int64_t kSettledNs = 15 * kNsPerS;
 constexpr int64_t kNewsNs = 1'100 * kNsPerMs;
 
 // No refusal is remembered for longer.
+// A slice of units that Redis set aside is used up or given back within.
+constexpr int64_t kSliceNs = 1 * kNsPerS;
 constexpr int64_t kRememberedNs = 11 * kNsPerS;
 
 // Lives that ended a while ago still count as hosts.
@@ -119,7 +121,8 @@ void Oracle::answered(const Request& request, const Told& reply, int64_t client_
   for (const Part& part : request.wish.parts) {
     if (!decides) continue;
     const bool by_redis = reply.source == "redis" || reply.source == "cache";
-    if (reply.word == Word::kAllow && reply.source == "redis") admitted_by_redis(request, part);
+    const bool of_limit = reply.source == "redis" || reply.source == "lease";
+    if (reply.word == Word::kAllow && of_limit) admitted_by_redis(request, reply, part);
     if (reply.word == Word::kAllow && reply.source == "local") admitted_in_the_dark(request, part);
     if (!by_redis && !reply.text.starts_with("BUSY")) tally(part).maybe += part.units;
   }
@@ -194,7 +197,9 @@ void Oracle::check_source(const Request& request, const Told& reply) {
     return history_.violation("promise 7, honest: {} of mode local is answered by {}",
                               rule.spec.name, reply.source);
   }
+  const bool leased = rule.spec.mode == engine::Mode::kLeased && request.wish.parts.size() == 1;
   if (reply.source == "redis" || reply.source == "cache") return;
+  if (reply.source == "lease" && leased) return;
   if (request.sent_ns < disturbed_until_ns_ + kSettledNs) return;
   history_.violation(
       "promise 7 and liveness: request {} of client {} to {} is answered by {}, {} s after the "
@@ -220,7 +225,10 @@ void Oracle::check_cost_source(const Request& request, const Told& reply) {
 void Oracle::check_cache(const Request& request, const Told& reply) {
   if (request.wish.parts.size() != 1) return;
   const Part& part = request.wish.parts[0];
-  if (workload_.rules()[part.rule].spec.algorithm == Algorithm::kConcurrency) return;
+  const engine::PolicySpec& spec = workload_.rules()[part.rule].spec;
+  if (spec.algorithm == Algorithm::kConcurrency) return;
+  // What of a slice comes back is told within a second, too, but nobody here knows when it came.
+  if (spec.mode == engine::Mode::kLeased) return;
   if (disturbed_until_ns_ + 2 * kNsPerS > request.sent_ns) return;
   if (redis_.broke_ns() + kRememberedNs > request.sent_ns) return;
   if (clocks_stood_ns_ + kRememberedNs > request.sent_ns) return;
@@ -284,7 +292,7 @@ int64_t Oracle::bound(const engine::PolicySpec& spec, const engine::Limit& limit
   return INT64_MAX;
 }
 
-void Oracle::admitted_by_redis(const Request& request, const Part& part) {
+void Oracle::admitted_by_redis(const Request& request, const Told& reply, const Part& part) {
   const Rule& rule = workload_.rules()[part.rule];
   Tally& tally = this->tally(part);
   if (tally.breaks != redis_.breaks()) {
@@ -295,6 +303,8 @@ void Oracle::admitted_by_redis(const Request& request, const Part& part) {
     tally.breaks = redis_.breaks();
   }
   if (request.breaks != redis_.breaks()) return;
+  // It may be of a slice that Redis set aside before it forgot.
+  if (reply.source == "lease" && request.sent_ns < redis_.broke_ns() + kSliceNs) return;
   tally.admitted += part.units;
   if (!rule.plain || rule.spec.algorithm == Algorithm::kConcurrency) return;
   const int64_t received_us = redis_.now_us();

@@ -129,7 +129,7 @@ class Oracle {
   void check_source(const Request& request, const Told& reply);
   void check_cost_source(const Request& request, const Told& reply);
   void check_cache(const Request& request, const Told& reply);
-  void admitted_by_redis(const Request& request, const Part& part);
+  void admitted_by_redis(const Request& request, const Told& reply, const Part& part);
   void admitted_in_the_dark(const Request& request, const Part& part);
   void ticket_taken(const Request& request, const Told& reply);
   static int64_t bound(const engine::PolicySpec& spec, const engine::Limit& limit, int64_t count,

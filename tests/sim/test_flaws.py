@@ -28,6 +28,9 @@ FLAWS = {
     "releases-early": "promise 4",
     "renumbers-retry": "promise 4",
     "drops-lost-charges": "promise 4",
+    "spends-aged": "promise 1",
+    "returns-used": "promise 1",
+    "trusts-lost-lease": "promise 1|order",
 }
 
 

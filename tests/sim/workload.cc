@@ -44,6 +44,17 @@ Workload::Workload(Random random) : random_(random) {
     if (random_.chance(25)) limits.push_back(make_limit(3 * next_count(), 0, 10 * window()));
     add(algorithm, std::move(limits));
   }
+  // Large enough for slices, and now and then used up.
+  if (random_.chance(60)) {
+    constexpr std::array<Algorithm, 4> kLeased = {Algorithm::kGcra, Algorithm::kTokenBucket,
+                                                  Algorithm::kFixedWindow,
+                                                  Algorithm::kSlidingWindow};
+    const Algorithm algorithm = kLeased[random_.below(kLeased.size())];
+    std::vector<Limit> limits = {make_limit(random_.between(5, 40) * next_count(), 0, window())};
+    if (random_.chance(25)) limits.push_back(make_limit(60 * next_count(), 0, 10 * window()));
+    add(algorithm, std::move(limits));
+    rules_.back().spec.mode = engine::Mode::kLeased;
+  }
   if (random_.chance(40)) {
     add(Algorithm::kConcurrency, {make_limit(next_count(), 0, random_.between(1, 20) * kSecond)});
   }

@@ -1,0 +1,314 @@
+#include "engine/leases.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+
+#include "engine/exact.h"
+#include "engine/flaws.h"
+
+namespace toll::engine {
+namespace {
+
+// Of the shortest time in which a limit comes back, a slice lives for this part: what the store
+// holds for it, it holds as if nothing came back meanwhile.
+constexpr int64_t kHorizonParts = 20;
+
+// Demand is counted in periods.
+constexpr int64_t kPeriodUs = 100'000;
+
+// A slice for fewer requests is not worth a call.
+constexpr int64_t kRequestsMin = 3;
+
+// The next slice is asked for ahead when a larger one is down to this part.
+constexpr int64_t kAheadMin = 16;
+constexpr int64_t kAheadParts = 4;
+
+// So that no product with a time overflows.
+constexpr int64_t kAskedMax = int64_t{1} << 40;
+
+// Of what is left, each host takes no more than this part of its share at a time: what lies unused
+// in slices when a limit is reached was refused to others.
+constexpr int64_t kShareParts = 2;
+
+// Where all hosts together, if they were as busy as this one, would use less than this part of what
+// comes back, nobody misses what a long slice keeps from coming back.
+constexpr int64_t kAmplePart = 4;
+constexpr int64_t kAmpleLifeMaxUs = 400'000;
+
+// The shortest time in which what the limit holds comes back.
+int64_t horizon_us(Algorithm algorithm, const Limit& limit) {
+  const bool bucket = algorithm == Algorithm::kGcra || algorithm == Algorithm::kTokenBucket;
+  return bucket ? limit.tolerance_us : limit.window_us;
+}
+
+}  // namespace
+
+Leases::Leases(Owner& owner, size_t bytes)
+    : owner_(owner),
+      entries_(std::bit_floor(std::max(bytes / sizeof(Entry), kBucketEntries))),
+      bucket_mask_(entries_.size() / kBucketEntries - 1) {}
+
+void Leases::adopt(const PolicyTable& table) {
+  const std::span<const Policy> policies = table.policies();
+  for (Entry& entry : entries_) {
+    if (!entry.taken) continue;
+    const bool same = policies[entry.policy].revision == terms_[entry.policy].revision &&
+                      terms_of(policies[entry.policy]).leased();
+    if (same) continue;
+    give_back_all(entry);
+    forget(entry);
+  }
+  terms_.clear();
+  for (const Policy& policy : policies) terms_.push_back(terms_of(policy));
+}
+
+Leases::Terms Leases::terms_of(const Policy& policy) {
+  const PolicySpec& spec = policy.spec;
+  Terms terms;
+  terms.revision = policy.revision;
+  if (!policy.active || spec.mode != Mode::kLeased || !can_lease(spec.algorithm)) return terms;
+  int64_t horizon = INT64_MAX;
+  terms.comes_back = INT64_MAX;
+  for (const Limit& limit : spec.limits) {
+    horizon = std::min(horizon, horizon_us(spec.algorithm, limit));
+    const int64_t in_period = mul_div_floor(limit.count, kPeriodUs, limit.window_us);
+    terms.comes_back = std::min(terms.comes_back, in_period);
+  }
+  if (horizon < kHorizonMinUs) return terms;
+  terms.life_us = std::clamp(horizon / 100, kLifeMinUs, kLifeMaxUs);
+  terms.ample_life_us = std::min(2 * horizon / 5, kAmpleLifeMaxUs);
+  return terms;
+}
+
+// ---- entries ----
+
+std::span<Leases::Entry> Leases::bucket_of(const KeyHash& key) {
+  return std::span(entries_).subspan((key.tag & bucket_mask_) * kBucketEntries, kBucketEntries);
+}
+
+Leases::Entry* Leases::find(const KeyHash& key) {
+  for (Entry& entry : bucket_of(key)) {
+    if (entry.taken && entry.key == key) return &entry;
+  }
+  return nullptr;
+}
+
+Leases::Entry* Leases::find_or_add(const Operation& op, std::string_view id, TimeUs now) {
+  if (Entry* entry = find(op.key)) return entry;
+  Entry* place = nullptr;
+  int64_t least = INT64_MAX;
+  for (Entry& entry : bucket_of(op.key)) {
+    if (entry.asking) continue;
+    const bool cold = !entry.taken || now - entry.since > 2 * kPeriodUs;
+    const int64_t demand = cold ? 0 : demand_of(entry, 0);
+    if (demand >= least) continue;
+    least = demand;
+    place = &entry;
+  }
+  if (place == nullptr) return nullptr;
+  if (place->taken) give_back_all(*place);
+  forget(*place);
+  place->key = op.key;
+  place->policy = op.policy;
+  place->taken = true;
+  place->since = now;
+  place->id.assign(id);
+  return place;
+}
+
+void Leases::forget(Entry& entry) {
+  tell_used(entry);
+  std::string id = std::move(entry.id);  // its memory stays
+  entry = Entry();
+  entry.id = std::move(id);
+  entry.serial = ++serial_;
+}
+
+void Leases::tell_used(Entry& entry) {
+  if (entry.used == 0) return;
+  owner_.used(entry.key, entry.policy, entry.used);
+  entry.used = 0;
+}
+
+// ---- taking ----
+
+Leases::Taken Leases::take(Operation& op, std::string_view id, TimeUs now, uint32_t call) {
+  assert(op.verb == Verb::kCheck && leases(op.policy));
+  Entry* entry = find_or_add(op, id, now);
+  if (entry == nullptr) return {};
+  count(*entry, op.units, now);
+  Taken taken;
+  taken.from_slice = use(*entry, op, now);
+  if (entry->asking && !taken.from_slice) {
+    taken.on_its_way = true;
+    taken.call = entry->call;
+  }
+  want(*entry, op.units, now, call, taken);
+  return taken;
+}
+
+bool Leases::use(Operation& op, TimeUs now) {
+  Entry* entry = find(op.key);
+  return entry != nullptr && use(*entry, op, now);
+}
+
+bool Leases::use(Entry& entry, Operation& op, TimeUs now) {
+  const int64_t held = units_of(entry, now);
+  if (held < op.units) return false;
+  spend(entry, op.units, now);
+  op.outcome = Outcome::kAdmitted;
+  op.answer = {entry.limit, entry.left + held - op.units, 0,
+               std::max<int64_t>(entry.reset_at - now, 0)};
+  return true;
+}
+
+void Leases::count(Entry& entry, int64_t units, TimeUs now) {
+  const int64_t elapsed_us = now - entry.since;
+  if (elapsed_us >= kPeriodUs) {
+    const int64_t demand = entry.asked * kPeriodUs / elapsed_us;
+    entry.demand = elapsed_us >= 2 * kPeriodUs ? demand : (entry.demand + demand + 1) / 2;
+    entry.asked = 0;
+    entry.since = now;
+  }
+  entry.asked = std::min(entry.asked + units, kAskedMax);
+}
+
+// In a period, before the request of so many units. The one that runs counts as if it were over: to
+// draw it out from a few requests would ask for slices of which most comes back.
+int64_t Leases::demand_of(const Entry& entry, int64_t units) {
+  return std::max(entry.demand, entry.asked - units);
+}
+
+int64_t Leases::units_of(const Entry& entry, TimeUs now) {
+  int64_t units = 0;
+  for (const Slice& slice : entry.slices) {
+    if (now < slice.ends || flawed(Flaw::kSpendsAged)) units += slice.units;
+  }
+  return units;
+}
+
+void Leases::spend(Entry& entry, int64_t units, TimeUs now) {
+  entry.used += units;
+  units_held_ -= units;
+  for (Slice& slice : entry.slices) {
+    if (now >= slice.ends && !flawed(Flaw::kSpendsAged)) continue;
+    const int64_t of_this = std::min(units, slice.units);
+    slice.units -= of_this;
+    units -= of_this;
+  }
+  assert(units == 0);
+}
+
+void Leases::want(Entry& entry, int64_t units, TimeUs now, uint32_t call, Taken& taken) const {
+  if (over_ || entry.asking || entry.slices[1].units > 0) return;
+  const Terms& terms = terms_[entry.policy];
+  const int64_t demand = demand_of(entry, units);
+  const bool ample =
+      entry.left >= entry.limit / 2 && demand <= terms.comes_back / (kAmplePart * int64_t{hosts_});
+  const int64_t life_us = ample ? terms.ample_life_us : terms.life_us;
+  const int64_t whole = std::min(demand * life_us / kPeriodUs, kSliceUnitsMax);
+  if (taken.from_slice) {
+    if (whole < kAheadMin * units || units_of(entry, now) > whole / kAheadParts) return;
+  }
+  const int64_t wanted = std::min(whole, entry.left / (kShareParts * int64_t{hosts_}));
+  if (wanted < kRequestsMin * units) return;
+  entry.asking = true;
+  entry.call = call;
+  taken.ask_for = wanted;
+  taken.life_us = life_us;
+  taken.serial = entry.serial;
+}
+
+void Leases::decided(const Operation& op) {
+  Entry* entry = find(op.key);
+  if (entry == nullptr) return;
+  entry->left = op.answer.remaining;
+  entry->limit = op.answer.limit;
+}
+
+// ---- slices ----
+
+void Leases::grant(const KeyHash& key, const Granted& granted, const Answer& answer, TimeUs now) {
+  Entry* entry = find(key);
+  // It was dropped meanwhile, and the units with it.
+  if (entry == nullptr || entry->serial != granted.serial) return;
+  entry->asking = false;
+  tell_used(*entry);
+  entry->left = answer.remaining;
+  entry->limit = answer.limit;
+  entry->reset_at = now + answer.reset_us;
+  if (entry->slices[0].units == 0) std::swap(entry->slices[0], entry->slices[1]);
+  Slice& slice = entry->slices[entry->slices[0].units == 0 ? 0 : 1];
+  assert(slice.units == 0);
+  slice = {granted.units, granted.sent + granted.life_us, granted.until};
+  units_held_ += granted.units;
+  ends_.push_back({slice.ends, static_cast<uint32_t>(entry - entries_.data())});
+  std::push_heap(ends_.begin(), ends_.end());
+}
+
+void Leases::not_granted(const KeyHash& key, uint32_t serial, std::optional<int64_t> left) {
+  Entry* entry = find(key);
+  if (entry == nullptr || entry->serial != serial) return;
+  entry->asking = false;
+  // Until a request is decided by the store nothing more is known.
+  entry->left = left.value_or(0);
+}
+
+void Leases::age(TimeUs now) {
+  while (!ends_.empty() && ends_.front().at <= now) {
+    Entry& entry = entries_[ends_.front().place];
+    std::pop_heap(ends_.begin(), ends_.end());
+    ends_.pop_back();
+    if (flawed(Flaw::kSpendsAged)) continue;
+    for (Slice& slice : entry.slices) {
+      if (slice.ends <= now) give_back(entry, slice);
+    }
+    tell_used(entry);
+  }
+}
+
+void Leases::give_back(Entry& entry, Slice& slice) {
+  int64_t units = slice.units;
+  units_held_ -= units;
+  if (flawed(Flaw::kReturnsUsed)) units += entry.used;
+  if (units > 0) {
+    owner_.give_back({.key = entry.key,
+                      .policy = entry.policy,
+                      .revision = terms_[entry.policy].revision,
+                      .id = entry.id,
+                      .units = units,
+                      .until = slice.until,
+                      .scarce = entry.left < entry.limit / 2});
+    entry.left += units;
+  }
+  slice = {};
+}
+
+void Leases::give_back_all(Entry& entry) {
+  for (Slice& slice : entry.slices) give_back(entry, slice);
+}
+
+void Leases::give_all_back() {
+  over_ = true;
+  for (Entry& entry : entries_) {
+    if (!entry.taken) continue;
+    give_back_all(entry);
+    tell_used(entry);
+  }
+  ends_.clear();
+}
+
+void Leases::drop(const KeyHash& key) {
+  Entry* entry = find(key);
+  if (entry == nullptr) return;
+  for (Slice& slice : entry->slices) {
+    units_held_ -= slice.units;
+    slice = {};
+  }
+  entry->asking = false;
+  entry->left = 0;
+  entry->serial = ++serial_;
+}
+
+}  // namespace toll::engine
