@@ -171,7 +171,7 @@ std::vector<Setting> printed_settings(const Assembly& assembly) {
                          assembly.report.describe(assembly.origins[i])});
       if (printed.back().key == "redis.password_file" && has_password) {
         printed.push_back(
-            {"redis.password", "\"***\"", assembly.draft.redis.password_origin, true});
+            {std::string(kPasswordKey), "\"***\"", assembly.draft.redis.password_origin, true});
       }
     }
   };

@@ -85,6 +85,9 @@ std::string_view to_string(CostAck ack);
 // As metrics.listen is written: "127.0.0.1:9464", "[::1]:9464", "".
 std::string format_listen(const MetricsSettings& metrics);
 
+// What --print-config tells of a password: that there is one. No row takes it.
+inline constexpr std::string_view kPasswordKey = "redis.password";
+
 // In place of a text that may hold a password.
 inline constexpr std::string_view kNotShown = "a text that is not repeated here";
 

@@ -58,8 +58,18 @@ std::map<std::string, std::string> process_environment();
 // What --print-config prints: valid TOML, each line with a comment that says where it came from.
 std::string print(const Loaded& loaded);
 
+// What --check prints of a configuration without a fault: a line.
+std::string good(const Loaded& loaded);
+
 // Keys whose values differ and that only a restart can change ("server.socket", ...). For a reload.
 std::vector<std::string> fixed_differences(const Settings& running, const Settings& wanted);
+
+// Can only a restart change the key? `key` is that of a Setting.
+bool needs_restart(std::string_view key);
+
+// What is in force once a daemon that runs by `running` has read `wanted`.
+std::vector<Setting> in_force_after_reload(const std::vector<Setting>& running,
+                                           std::vector<Setting> wanted);
 
 // "info" <-> LogLevel::kInfo, for LEVEL.
 std::optional<LogLevel> parse_level(std::string_view text);

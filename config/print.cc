@@ -20,6 +20,10 @@ std::string table_header(std::string_view section) {
   return fmt::format("[{}{}]", kPoliciesTables, quoted ? quote(name) : std::string(name));
 }
 
+std::string named(const Loaded& loaded) {
+  return loaded.file.empty() ? "the embedded defaults" : loaded.file;
+}
+
 // A file's name may hold anything, and must not end the comment it stands in.
 std::string one_line(std::string_view text) {
   return shown(text, kShownSentenceMax);
@@ -33,8 +37,7 @@ std::string Fault::text() const {
 }
 
 std::string print(const Loaded& loaded) {
-  std::string out = fmt::format(
-      "# In force: {}.\n", loaded.file.empty() ? "the embedded defaults" : one_line(loaded.file));
+  std::string out = fmt::format("# In force: {}.\n", one_line(named(loaded)));
   std::string_view section;
   for (const Setting& setting : loaded.printed) {
     const size_t dot = setting.key.rfind('.');
@@ -50,6 +53,10 @@ std::string print(const Loaded& loaded) {
   return out;
 }
 
+std::string good(const Loaded& loaded) {
+  return fmt::format("{}: good\n", named(loaded));
+}
+
 std::vector<std::string> fixed_differences(const Settings& running, const Settings& wanted) {
   const Draft from{running, {}, {}};
   const Draft to{wanted, {}, {}};
@@ -60,6 +67,23 @@ std::vector<std::string> fixed_differences(const Settings& running, const Settin
     }
   }
   return names;
+}
+
+bool needs_restart(std::string_view key) {
+  const auto row = std::ranges::find(keys(), key, full_name);
+  return row != keys().end() ? row->change == Change::kByRestart : key == kPasswordKey;
+}
+
+std::vector<Setting> in_force_after_reload(const std::vector<Setting>& running,
+                                           std::vector<Setting> wanted) {
+  std::vector<Setting> in_force;
+  for (const Setting& each : running) {
+    if (needs_restart(each.key)) in_force.push_back(each);
+  }
+  for (Setting& each : wanted) {
+    if (!needs_restart(each.key)) in_force.push_back(std::move(each));
+  }
+  return in_force;
 }
 
 std::optional<LogLevel> parse_level(std::string_view text) {

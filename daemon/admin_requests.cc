@@ -14,12 +14,19 @@
 #include "daemon/control.h"
 #include "daemon/error_text.h"
 #include "daemon/logger.h"
+#include "daemon/numbers.h"
 #include "daemon/report.h"
 #include "daemon/session.h"
 #include "daemon/version.h"
 #include "daemon/worker.h"
 
 namespace toll::daemon {
+namespace {
+
+constexpr int64_t kHotRows = 10;
+constexpr int64_t kHotRowsMax = 1'000;
+
+}  // namespace
 
 void Session::handle(Framing framing, Request words) {
   const CommandInfo* info = find_command(words[0]);
@@ -78,7 +85,7 @@ bool Session::answer_administration(const CommandInfo& info, ReplyWriter& reply,
       reply.ok_fields(health_fields(worker_.process(), worker_.policies()));
       return true;
     case Command::kStats: {
-      const auto rows = statistics(worker_.process());
+      const auto rows = statistics(worker_.process(), worker_.policies());
       reply.list(rows.size());
       for (const auto& [name, value] : rows) reply.row({name, value});
       return true;
@@ -87,6 +94,15 @@ bool Session::answer_administration(const CommandInfo& info, ReplyWriter& reply,
       const auto rows = policy_rows(worker_.policies());
       reply.list(rows.size());
       for (const auto& row : rows) reply.row({row[0], row[1], row[2], row[3], row[4]});
+      return true;
+    }
+    case Command::kHot:
+      answer_hot(reply, words);
+      return true;
+    case Command::kConfig: {
+      const auto settings = worker_.process().control->configuration();
+      reply.list(settings->size());
+      for (const config::Setting& each : *settings) reply.row({each.key, each.value, each.origin});
       return true;
     }
     case Command::kLevel:
@@ -117,6 +133,17 @@ void Session::answer_help(ReplyWriter& reply, Request words) {
   }
   reply.list(commands().size());
   for (const CommandInfo& info : commands()) reply.row(info.usage);
+}
+
+void Session::answer_hot(ReplyWriter& reply, Request words) {
+  int64_t most = kHotRows;
+  if (words.size() > 1 && !parse_integer(words[1], 1, kHotRowsMax, most)) {
+    reply.error(ErrorCode::kBadRequest, "n is a whole number from 1 to 1000");
+    return;
+  }
+  const auto rows = hot_rows(worker_.process(), worker_.policies(), static_cast<size_t>(most));
+  reply.list(rows.size());
+  for (const auto& row : rows) reply.row({row[0], row[1], row[2]});
 }
 
 void Session::answer_level(ReplyWriter& reply, std::string_view text) {

@@ -54,6 +54,12 @@ constexpr auto kCommands = std::to_array<CommandInfo>({
      "Lists the daemon's counters, one name and value a line."},
     {"POLICIES", Command::kPolicies, kAnyone, 0, 0, 0, "POLICIES",
      "Lists the policies in force: name, algorithm, limits, mode and on_outage."},
+    {"HOT", Command::kHot, kAnyone, 0, 1, 0, "HOT [n]",
+     "Lists the keys that were decided on most lately: policy, a hash in the id's place, and the "
+     "share of all decisions."},
+    {"CONFIG", Command::kConfig, kAdmin, 0, 0, 0, "CONFIG",
+     "Lists the configuration in force: key, value and where it came from; secrets are masked. For "
+     "administrators."},
     {"RELOAD", Command::kReload, kAdmin, 0, 0, 0, "RELOAD",
      "Reads the configuration again; a bad file changes nothing. For administrators."},
     {"LEVEL", Command::kLevel, kAdmin, 1, 1, 0, "LEVEL trace|debug|info|warn|error|off",

@@ -27,6 +27,8 @@ enum class Command : uint8_t {
   kHealth,
   kStats,
   kPolicies,
+  kHot,
+  kConfig,
   kReload,
   kLevel,
   kDrain,

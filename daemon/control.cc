@@ -51,13 +51,14 @@ void Control::block_signals() {
   if (error != 0) throw std::system_error(error, std::generic_category(), "pthread_sigmask");
 }
 
-Control::Control(Process& process, config::Sources sources, config::Settings settings,
+Control::Control(Process& process, config::Sources sources, config::Loaded loaded,
                  std::shared_ptr<const engine::PolicyTable> table, net::Listener& listener)
     : process_(process),
       listener_(listener),
       sources_(std::move(sources)),
-      settings_(std::move(settings)),
+      settings_(std::move(loaded.settings)),
       table_(std::move(table)),
+      configuration_(std::make_shared<const Settings>(std::move(loaded.printed))),
       supervision_(process) {
   const sigset_t set = handled_signals();
   process_.reloads.good.set(1);
@@ -126,6 +127,11 @@ std::shared_ptr<const engine::PolicyTable> Control::policies() {
   return table_;
 }
 
+std::shared_ptr<const Control::Settings> Control::configuration() {
+  const std::lock_guard lock(mutex_);
+  return configuration_;
+}
+
 void Control::run_requests() {
   std::vector<std::function<void()>> requests;
   {
@@ -165,9 +171,12 @@ void Control::reload_now(const ControlDone& done) {
   process_.reloads.loaded_us.set(static_cast<uint64_t>(process_.machine.realtime_us()));
   settings_.log = loaded->settings.log;
   settings_.policies = loaded->settings.policies;
+  auto configuration = std::make_shared<const Settings>(
+      config::in_force_after_reload(*configuration_, std::move(loaded->printed)));
   {
     const std::lock_guard lock(mutex_);
     table_ = *table;
+    configuration_ = std::move(configuration);
   }
 
   ControlResult result{.error = "", .notice = fixed.empty() ? "" : "restart for " + fixed};

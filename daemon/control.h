@@ -27,9 +27,9 @@ using ControlDone = std::function<void(ControlResult)>;
 
 class Control {
  public:
-  // `sources` is what was loaded at start and is loaded again by a reload; `settings` and `table`
-  // are in force.
-  Control(Process& process, config::Sources sources, config::Settings settings,
+  // `sources` is what was loaded at start and is loaded again by a reload; `loaded` and `table` are
+  // in force.
+  Control(Process& process, config::Sources sources, config::Loaded loaded,
           std::shared_ptr<const engine::PolicyTable> table, net::Listener& listener);
   ~Control();
 
@@ -49,6 +49,11 @@ class Control {
   // `done` is called on some thread once it is so. Any thread.
   void close_entrance(ControlDone done);
 
+  using Settings = std::vector<config::Setting>;
+  // What was configured and is in force: of what only a restart can change, as at start. Any
+  // thread.
+  std::shared_ptr<const Settings> configuration();
+
   // The policies in force. Any thread.
   std::shared_ptr<const engine::PolicyTable> policies();
 
@@ -67,11 +72,12 @@ class Control {
   const config::Sources sources_;
   config::Settings settings_;
   std::shared_ptr<const engine::PolicyTable> table_;
+  std::shared_ptr<const Settings> configuration_;
   net::EventDoorbell doorbell_;
   int signals_;
   Supervision supervision_;
 
-  std::mutex mutex_;  // requests_, and table_ where others look
+  std::mutex mutex_;  // requests_, and table_ and configuration_ where others look
   std::vector<std::function<void()>> requests_;
 };
 

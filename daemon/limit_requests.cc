@@ -273,6 +273,7 @@ void Session::write(Ask& ask, ReplyWriter& reply) {
     case Form::kThrottle:
       counters.decisions.add(operation.policy, admitted, ask.source);
       counters.check_times[static_cast<size_t>(ask.source)].add(worker_.age_us(ask));
+      if (counters.hot_keys.due()) counters.hot_keys.add(operation.policy, operation.key);
       if (ask.form == Form::kThrottle) return reply.throttle(admitted, operation.answer);
       return reply.decision(
           admitted, operation.answer, ask.source,

@@ -252,7 +252,7 @@ int serve(const config::Sources& sources, config::Loaded loaded, const Log& log)
   net::KernelMachine machine(backend->backend);
   Process process(loaded.settings, workers, machine);
   if (!server.admin_group.empty()) process.admin_group = config::group_id(server.admin_group);
-  Control control(process, sources, loaded.settings, *table, *listener);
+  Control control(process, sources, loaded, *table, *listener);
   process.control = &control;
   process.log = &log;
   process.node = fmt::format("{:016x}", machine.random_bits());
@@ -296,7 +296,7 @@ int run(const Options& options) {
     return EXIT_FAILURE;
   }
   if (options.check) {
-    fmt::print("{}: good\n", loaded->file.empty() ? "the embedded defaults" : loaded->file);
+    fmt::print("{}", config::good(*loaded));
     return EXIT_SUCCESS;
   }
   if (options.print_config) {

@@ -30,9 +30,6 @@ using prometheus::MetricType;
 constexpr double kUsPerSecond = 1e6;
 constexpr double kNsPerSecond = 1e9;
 
-// CL.THROTTLE has no policy. No policy's name can have a bracket in it.
-constexpr std::string_view kThrottleLabel = "(throttle)";
-
 using Labels = std::vector<ClientMetric::Label>;
 
 ClientMetric::Label label(std::string_view name, std::string_view value) {

@@ -146,13 +146,78 @@ std::string status_line(const Process& process) {
   return fmt::format("{}", fmt::join(fields, " "));
 }
 
-NamedValues statistics(const Process& process) {
+namespace {
+
+// Of one policy, by all sources and workers.
+uint64_t decisions_on(const Process& process, uint16_t policy, bool admitted) {
+  uint64_t total = 0;
+  for (const auto& counters : process.counters) {
+    const DecisionCounters* row = counters->decisions.find(policy);
+    if (row != nullptr) total += sum(admitted ? row->admitted : row->refused);
+  }
+  return total;
+}
+
+void add_policies(const Process& process, const engine::PolicyTable& policies, NamedValues& rows) {
+  const auto add = [&](uint16_t policy, std::string_view name) {
+    for (const bool admitted : {true, false}) {
+      rows.emplace_back(fmt::format("policy_{}_{}", name, admitted ? "allowed" : "denied"),
+                        std::to_string(decisions_on(process, policy, admitted)));
+    }
+  };
+  for (const engine::Policy& policy : policies.policies()) {
+    if (policy.active) add(policy.id, policy.spec.name);
+  }
+  add(engine::kThrottlePolicy, kThrottleLabel);
+}
+
+void add_workers(const Process& process, NamedValues& rows) {
+  for (size_t i = 0; i < process.counters.size(); ++i) {
+    const WorkerCounters& counters = *process.counters[i];
+    const uint64_t decisions = counters.decisions.sum(true) + counters.decisions.sum(false);
+    const auto add = [&](std::string_view what, uint64_t value) {
+      rows.emplace_back(fmt::format("worker_{}_{}", i, what), std::to_string(value));
+    };
+    add("requests", counters.requests.get());
+    add("decisions", decisions);
+    add("clients", counters.connections_opened.get() - counters.connections_closed.get());
+    add("turns", counters.turns.get());
+  }
+}
+
+// How many took at most each bound, as Prometheus counts them. `each` is called with a worker's
+// counters and with what to do with each of its histograms.
+template <class Each>
+void add_times(const Process& process, std::string_view name, Each each, NamedValues& rows) {
+  std::array<uint64_t, TimesUs::kBuckets> counts{};
+  uint64_t total_us = 0;
+  for (const auto& counters : process.counters) {
+    each(*counters, [&](const TimesUs& times) {
+      for (size_t i = 0; i < counts.size(); ++i) counts[i] += times.bucket(i);
+      total_us += times.sum();
+    });
+  }
+  uint64_t within = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    within += counts[i];
+    const bool last = i == TimesUs::kBounds.size();
+    rows.emplace_back(last ? fmt::format("{}_timed", name)
+                           : fmt::format("{}_within_{}us", name, TimesUs::kBounds[i]),
+                      std::to_string(within));
+  }
+  rows.emplace_back(fmt::format("{}_time_us", name), std::to_string(total_us));
+}
+
+}  // namespace
+
+NamedValues statistics(const Process& process, const engine::PolicyTable& policies) {
   NamedValues rows = {
       {"version", std::string(kProgramVersion)},
       {"uptime_s", std::to_string(uptime_s(process))},
       {"workers", std::to_string(process.workers_count)},
       {"backend", std::string(net::to_string(process.machine.backend()))},
       {"clients", std::to_string(clients(process))},
+      {"memory_max", std::to_string(process.server.memory_bytes)},
   };
   for (const WorkerFigure& figure : worker_figures()) {
     if (figure.name.empty()) continue;
@@ -166,6 +231,23 @@ NamedValues statistics(const Process& process) {
     }
     rows.emplace_back(fmt::format("source_{}", to_string(source)), std::to_string(total));
   }
+  add_times(
+      process, "checks",
+      [](const WorkerCounters& counters, auto&& take) {
+        for (const TimesUs& times : counters.check_times) take(times);
+      },
+      rows);
+  if (process.redis.enabled) {
+    add_times(
+        process, "redis",
+        [](const WorkerCounters& counters, auto&& take) {
+          take(counters.store_calls.answered);
+          take(counters.costs_calls.answered);
+        },
+        rows);
+  }
+  add_workers(process, rows);
+  add_policies(process, policies, rows);
   if (process.log != nullptr) {
     rows.emplace_back("log_lines_dropped", std::to_string(process.log->dropped()));
   }
@@ -195,6 +277,21 @@ NamedValues log_statistics(const Process& process, uint64_t size, int64_t oldest
           {"dropped", std::to_string(logs_dropped(process))},
           {"spilled", of(&WorkerCounters::logs_spilled)},
           {"oldest_ms", std::to_string(oldest_ms)}};
+}
+
+std::vector<std::array<std::string, 3>> hot_rows(const Process& process,
+                                                 const engine::PolicyTable& policies, size_t most) {
+  std::vector<const engine::HotKeys*> sketches;
+  for (const auto& counters : process.counters) sketches.push_back(&counters->hot_keys);
+  const auto names = policies.policies();  // of removed ones too
+  std::vector<std::array<std::string, 3>> rows;
+  for (const engine::HotKey& hot : engine::hottest(sketches, most)) {
+    if (hot.policy != engine::kThrottlePolicy && hot.policy >= names.size()) continue;
+    rows.push_back({hot.policy == engine::kThrottlePolicy ? std::string(kThrottleLabel)
+                                                          : names[hot.policy].spec.name,
+                    fmt::format("{:012x}", hot.hash), fmt::format("{:.4f}", hot.share)});
+  }
+  return rows;
 }
 
 std::vector<std::array<std::string, 5>> policy_rows(const engine::PolicyTable& table) {

@@ -37,7 +37,8 @@ std::vector<std::string> health_fields(const Process& process, const engine::Pol
 std::string status_line(const Process& process);
 
 using NamedValues = std::vector<std::pair<std::string, std::string>>;
-NamedValues statistics(const Process& process);
+// `policies` are those in force: each has its decisions among the figures.
+NamedValues statistics(const Process& process, const engine::PolicyTable& policies);
 // LOG STATS. `size` and `oldest_ms` are the queue's; -1: not known.
 NamedValues log_statistics(const Process& process, uint64_t size, int64_t oldest_ms);
 
@@ -49,6 +50,13 @@ bool any(const Process& process, Counter WorkerCounters::* flag);
 uint64_t logs_dropped(const Process& process);
 // ... that wait on this host's disk for Redis. REQUIRES: log records are switched on.
 uint64_t logs_in_spill(const Process& process);
+
+// In place of a policy's name: CL.THROTTLE has none, and no policy's name can have a bracket.
+inline constexpr std::string_view kThrottleLabel = "(throttle)";
+
+// policy idhash share, at most `most`: the keys decided on most lately.
+std::vector<std::array<std::string, 3>> hot_rows(const Process& process,
+                                                 const engine::PolicyTable& policies, size_t most);
 
 // name algorithm limits mode on_outage, for each policy in force.
 std::vector<std::array<std::string, 5>> policy_rows(const engine::PolicyTable& table);

@@ -135,6 +135,7 @@ class Session final : public net::StreamHandler {
   void answer_handshake(const CommandInfo& info, ReplyWriter& reply, Request words,
                         Framing framing);
   void answer_help(ReplyWriter& reply, Request words);
+  void answer_hot(ReplyWriter& reply, Request words);
   void answer_level(ReplyWriter& reply, std::string_view level);
   void answer_client(ReplyWriter& reply, Request words);
   void answer_hello(ReplyWriter& reply, Request words);

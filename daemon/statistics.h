@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/hot_keys.h"
 #include "engine/limits.h"
 #include "engine/types.h"
 #include "net/redis_link.h"
@@ -147,6 +148,7 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter stalls;                                     // times a session had to wait with reading
   PolicyCounters decisions;                           // on limits
   std::array<TimesUs, engine::kSources> check_times;  // of them, from being read to being answered
+  engine::HotKeys hot_keys;                           // that they were about
   // The store behind the shards.
   CallCounters store_calls;  // batches
   Sizes store_batches;       // the requests in each of them

@@ -32,6 +32,9 @@ constexpr int64_t kRingWithinNs = 20'000;
 // A turn that takes longer has kept everybody else waiting who came meanwhile.
 constexpr int64_t kLongTurnNs = 10 * kNsPerMs;
 
+// What is hot is what was hot in about the last so many seconds.
+constexpr uint32_t kHotAgeTicks = 8;
+
 constexpr size_t kSweepKeysPerTick = 8192;  // well under a millisecond
 
 }  // namespace
@@ -66,6 +69,7 @@ std::expected<void, std::string> Worker::open(std::shared_ptr<const engine::Poli
   }
   adopt(std::move(table));
   ticket_salt_ = process_.machine.random_bits();
+  counters_.hot_keys.seed(ticket_salt_);
   next_tick_ns_ = process_.machine.monotonic_ns() + kTickNs;
   process_.post.open(index_, loop_->doorbell());
   return {};
@@ -193,6 +197,7 @@ int64_t Worker::sleep_ns(int64_t now_ns) const {
 void Worker::tick() {
   next_tick_ns_ = process_.machine.monotonic_ns() + kTickNs;
   requests_at_tick_ = counters_.requests.get();
+  if (++ticks_ % kHotAgeTicks == 0) counters_.hot_keys.age();
   if (index_ == 0) {
     process_.clock.adjust();
     now_us_ = 0;

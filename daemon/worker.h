@@ -220,6 +220,7 @@ class Worker {
   int64_t next_tick_ns_ = 0;
   int64_t ring_by_ns_ = 0;  // when those who sleep over our mail must be woken at the latest
   uint64_t requests_at_tick_ = 0;
+  uint32_t ticks_ = 0;
   uint64_t ticket_salt_ = 0;
   uint64_t tickets_ = 0;
   int64_t part_by_ns_ = 0;  // until then saying goodbye may take; 0: not yet begun

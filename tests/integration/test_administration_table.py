@@ -21,7 +21,7 @@ ttl = "2m"
 """
 
 VERBS = ("CHECK", "PEEK", "REFUND", "CHARGE", "RESET", "ACQUIRE", "RELEASE", "CL.THROTTLE", "PING",
-         "HEALTH", "STATS", "POLICIES", "RELOAD", "LEVEL", "DRAIN",
+         "HEALTH", "STATS", "POLICIES", "HOT", "CONFIG", "RELOAD", "LEVEL", "DRAIN",
          "VERSION", "HELP")
 
 
@@ -93,6 +93,16 @@ def test_policies_lists_name_algorithm_limits_mode_and_outage(line, resp):
     assert (listed.word, listed.values) == ("LIST", [3])
     assert sorted([str(word) for word in row] for row in listed.rows) == expected
     assert sorted([str(word) for word in row] for row in plain(resp.ask("POLICIES"))) == expected
+
+
+def test_config_lists_key_value_and_origin(line, resp):
+    rows = line.ask("CONFIG").rows
+    assert ["server.workers", 2] == rows[[row[0] for row in rows].index("server.workers")][:2]
+    told = {row[0]: row[1:] for row in rows}
+    assert told["policies.login.mode"][0] == '"local"'
+    assert "tollkeeper.toml:" in told["policies.login.mode"][1]
+    assert told["log.format"] == ['"auto"', "default"]
+    assert len(resp.ask("CONFIG")) == len(rows)
 
 
 def test_level_changes_at_run_time_and_refuses_what_is_none(line, resp):

@@ -60,6 +60,13 @@ def test_noperm_in_resp(daemon):
     assert ask_as(one, "*1\r\n$6\r\nRELOAD\r")[0].startswith("-NOPERM ")
 
 
+@pytest.mark.becomes_another_user
+def test_the_configuration_is_for_administrators(daemon):
+    one = daemon(POLICIES, server={"socket_mode": "0666"})
+    assert ask_as(one, "CONFIG")[0].startswith("ERR NOPERM ")
+    assert ask_as(one, "CONFIG", user=0)[0].startswith("LIST ")
+
+
 def test_root_or_the_daemons_own_user_may_administer(daemon, backend):
     client = daemon(POLICIES, backend=backend).line()
     for request in ADMINISTRATION:

@@ -119,12 +119,12 @@ TEST(Commands, AritiesAreTheProtocols) {
   EXPECT_EQ(arities("HELLO").size(), kWordsMax);
 }
 
-TEST(Commands, OnlyAdministratorsResetReloadDrainAndSetTheLevel) {
+TEST(Commands, OnlyAdministratorsResetReloadDrainConfigureAndSetTheLevel) {
   std::set<std::string_view> admin;
   for (const CommandInfo& info : commands()) {
     if (info.permission == Permission::kAdmin) admin.insert(info.name);
   }
-  EXPECT_EQ(admin, (std::set<std::string_view>{"RESET", "RELOAD", "LEVEL", "DRAIN"}));
+  EXPECT_EQ(admin, (std::set<std::string_view>{"RESET", "CONFIG", "RELOAD", "LEVEL", "DRAIN"}));
 }
 
 TEST(Commands, EachIsListedOnceAndExplained) {
