@@ -2,13 +2,12 @@
 // of containers and supervisors, and for scripts that must not go on before it is ready.
 #pragma once
 
-#include <chrono>
-#include <expected>
-#include <functional>
+#include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
-#include "daemon/client_connection.h"
+#include "daemon/command_options.h"
 
 namespace toll::daemon {
 
@@ -19,16 +18,11 @@ enum class Health : uint8_t {
   kUnknown = 3    // the command line is wrong
 };
 
-struct HealthOptions {
-  std::chrono::milliseconds wait{0};  // for it to be ready
-};
+// Of the state that HEALTH tells.
+Health health_of(std::string_view state);
 
-// `words` are those behind "health". Error: what is wrong with them.
-std::expected<HealthOptions, std::string> parse_health(std::span<const std::string> words);
-
-// Asks, and again until it is ready or the wait is over. `tell` gets what the daemon said last, if
-// it said anything; else `error` says why not.
-Health ask_health(const ClientSettings& settings, const HealthOptions& options,
-                  const std::function<void(const Reply&)>& tell, std::string& error);
+// `words` are those behind "health". Prints what the daemon said last, or why it said nothing.
+// Returns a Health.
+int run_health_command(const CommandOptions& options, std::span<const std::string> words);
 
 }  // namespace toll::daemon

@@ -4,6 +4,10 @@
 #include <optional>
 #include <string>
 
+namespace CLI {
+class App;
+}
+
 namespace toll::daemon {
 
 struct Options {
@@ -18,6 +22,10 @@ struct ParsedOptions {
   Options options;
   std::optional<int> exit_status;
 };
+
+// Gives `app` its name, its help and its options, which will be put into `options`. Both must
+// outlive its parsing.
+void describe_daemon(CLI::App& app, Options& options);
 
 ParsedOptions parse_options(int argc, char** argv);
 
