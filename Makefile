@@ -15,7 +15,8 @@ fuzz_targets = $(sort $(patsubst tests/fuzz/%_fuzz.cc,%,$(wildcard tests/fuzz/*_
 # and ask too much of a small machine.
 unity := -Dunity=on -Dunity_size=12
 
-sources = $(shell find engine net config daemon systemd bench tests -name '*.h' -o -name '*.cc')
+rooms := engine net config daemon systemd bench pages tests
+sources = $(shell find $(rooms) -name '*.h' -o -name '*.cc')
 
 # A sanitizer build is slower and gets more time; what checks the text of the sources runs only
 # once.
@@ -100,7 +101,7 @@ format: packages-lint ## Rewrite the sources as .clang-format says
 
 install: build ## Install below PREFIX (/usr/local); DESTDIR goes before it, for packagers
 	@meson configure $(release) -Dprefix=$(PREFIX) -Dsysconfdir=/etc
-	@ninja -C $(release) tollkeeperd tollkeeper tollkeeper-bench
+	@ninja -C $(release) tollkeeperd tollkeeper tollkeeper-bench manual
 	@DESTDIR=$(DESTDIR) meson install -C $(release) --no-rebuild --quiet
 	@echo "Installed below $(DESTDIR)$(PREFIX). To start it as a service: systemd-sysusers," \
 	  "systemd-tmpfiles --create, systemctl daemon-reload, systemctl enable --now tollkeeper"

@@ -13,19 +13,7 @@ namespace {
 
 constexpr int kUsageError = 2;
 
-// Words of the command line that become something else once all of them are known.
-struct Raw {
-  std::string mix = "check=100";
-  std::string framing = "line";
-  std::string backend = "auto";
-  std::string policy;
-  std::string algorithm = "gcra";
-  std::string limit;
-  int client_cpu = -1;
-  int server_cpu = -1;
-};
-
-void add_load_options(CLI::App& app, Options& options, Raw& raw) {
+void add_load_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_option("--clients", options.load.clients, "Connections")
       ->check(CLI::Range(1U, kClientsMax))
       ->capture_default_str();
@@ -57,12 +45,14 @@ void add_load_options(CLI::App& app, Options& options, Raw& raw) {
       ->capture_default_str();
 }
 
-void add_server_options(CLI::App& app, Options& options, Raw& raw) {
+void add_server_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_option("--socket", options.socket_path, "The daemon's socket")
+      ->type_name("PATH")
       ->envname("TOLLKEEPER_SOCKET")
       ->capture_default_str();
   app.add_option("--spawn", options.daemon_program,
-                 "Start this tollkeeperd, with the policies bench and bench_refuse");
+                 "Start this tollkeeperd, with the policies bench and bench_refuse")
+      ->type_name("PROGRAM");
   app.add_option("--workers", options.workers, "Workers of the daemon started")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
@@ -100,7 +90,7 @@ void add_server_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::Range(0.1, kSecondsMax));
 }
 
-std::expected<void, std::string> finish_redis(const Raw& raw, Options& options) {
+std::expected<void, std::string> finish_redis(const RawOptions& raw, Options& options) {
   if (options.redis && options.daemon_program.empty()) {
     return std::unexpected(std::string("--redis needs --spawn"));
   }
@@ -117,7 +107,7 @@ std::expected<void, std::string> finish_redis(const Raw& raw, Options& options) 
   return {};
 }
 
-std::expected<void, std::string> finish(const Raw& raw, Options& options) {
+std::expected<void, std::string> finish(const RawOptions& raw, Options& options) {
   auto mix = parse_mix(raw.mix);
   if (!mix) return std::unexpected("--mix: " + mix.error());
   options.script.mix = std::move(*mix);
@@ -145,13 +135,18 @@ std::expected<void, std::string> finish(const Raw& raw, Options& options) {
 
 }  // namespace
 
-std::expected<Options, int> parse_options(int argc, char** argv) {
-  Options options;
-  options.socket_path = "/run/tollkeeper/tollkeeper.sock";
-  Raw raw;
-  CLI::App app("Loads a tollkeeperd through its socket and says what it took.", "tollkeeper-bench");
+void describe_bench(CLI::App& app, Options& options, RawOptions& raw) {
+  app.name("tollkeeper-bench");
+  app.description("tollkeeper-bench: loads a tollkeeperd through its socket and says what it took");
   add_load_options(app, options, raw);
   add_server_options(app, options, raw);
+}
+
+std::expected<Options, int> parse_options(int argc, char** argv) {
+  Options options;
+  RawOptions raw;
+  CLI::App app;
+  describe_bench(app, options, raw);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

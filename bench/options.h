@@ -12,13 +12,17 @@
 #include "bench/request_script.h"
 #include "net/loop.h"
 
+namespace CLI {
+class App;
+}
+
 namespace toll::bench {
 
 struct Options {
   LoadSettings load;
   ScriptSettings script;
   uint32_t runs = 1;
-  std::string socket_path;
+  std::string socket_path = "/run/tollkeeper/tollkeeper.sock";
   std::optional<int> client_cpu;
   std::optional<int> server_cpu;
   bool floor = false;
@@ -37,6 +41,22 @@ struct Options {
   std::vector<uint32_t> suite_keys = {1'000'000, 10'000'000};
   double suite_idle_s = 10;
 };
+
+// Words of the command line that become something else once all of them are known.
+struct RawOptions {
+  std::string mix = "check=100";
+  std::string framing = "line";
+  std::string backend = "auto";
+  std::string policy;
+  std::string algorithm = "gcra";
+  std::string limit;
+  int client_cpu = -1;
+  int server_cpu = -1;
+};
+
+// Gives `app` its name, its help and its options, which will be put into `options` and `raw`. All
+// must outlive its parsing.
+void describe_bench(CLI::App& app, Options& options, RawOptions& raw);
 
 // The options, or the exit status of a process that has printed its help (0) or what is wrong with
 // its command line (2).

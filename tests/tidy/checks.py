@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "systemd": {"systemd"},
     "daemon": {"daemon", "engine", "net", "config", "lua", "systemd"},
     "bench": {"bench", "net"},
+    "pages": {"pages", "bench", "daemon", "config", "engine", "net"},
 }
 # A micro-benchmark is no part of the bench: it reaches into the room that it measures.
 MICRO_BENCHMARK = re.compile(r"bench/(?!tollkeeper_)\w+_bench\.cc")

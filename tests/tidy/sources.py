@@ -6,7 +6,7 @@ import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-ROOMS = ("engine", "net", "config", "daemon", "systemd", "bench", "tests")
+ROOMS = ("engine", "net", "config", "daemon", "systemd", "bench", "pages", "tests")
 FOLDERS = (*ROOMS, "lua", ".ci")
 NAMES = ("Makefile", "meson.build", "meson_options.txt")
 SUFFIXES = (".cc", ".h", ".in", ".py", ".lua", ".sh", ".build", ".toml", ".service")
