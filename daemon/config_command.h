@@ -2,6 +2,7 @@
 // that runs.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>

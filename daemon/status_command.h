@@ -2,6 +2,7 @@
 // POLICIES and VERSION.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 

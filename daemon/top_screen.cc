@@ -5,7 +5,7 @@
 #include <charconv>
 #include <fmt/format.h>
 #include <map>
-#include <optional>
+#include <utility>
 
 #include "daemon/human_text.h"
 
@@ -61,49 +61,83 @@ class Span {
   bool same_;
 };
 
-Lines head(const DaemonView& now, const Span& span) {
-  const auto word = [&](std::string_view name) { return now.health_word(name); };
-  const uint64_t memory_max = std::max<uint64_t>(1, now.figure("memory_max"));
-  Lines lines;
-  lines.push_back(fmt::format("{}  {}  up {}  {} workers on {}  {} clients  {} hosts", now.version,
-                              now.state, lasted_text(now.figure("uptime_s")), word("workers"),
-                              word("backend"), now.figure("clients"), word("hosts")));
-  lines.push_back(fmt::format(
-      "requests {}/s  allowed {}/s  denied {}/s  errors {}/s  p50 {}  p99 {}",
-      span.rate_text("requests"), span.rate_text("allowed"), span.rate_text("denied"),
-      span.rate_text("errors"), span.quantile("checks", 0.5), span.quantile("checks", 0.99)));
-  std::string sources = "by source";
+// `fields` in one line, or in as many as they need, those behind the first indented.
+void flow(Lines& lines, const Lines& fields, size_t columns) {
+  const std::string indent = "    ";
+  std::string line;
+  for (const std::string& field : fields) {
+    if (!line.empty() && line.size() + kPanelGap + field.size() > columns) {
+      lines.push_back(std::exchange(line, indent + field));
+    } else {
+      line += line.empty() ? field : "  " + field;
+    }
+  }
+  lines.push_back(std::move(line));
+}
+
+Lines decision_fields(const DaemonView& now, const Span& span) {
+  Lines fields = {"by source"};
   for (const std::string& name : now.stats_order) {
     if (!name.starts_with("source_")) continue;
-    sources += fmt::format("  {} {}/s", name.substr(std::string_view("source_").size()),
-                           span.rate_text(name));
+    fields.push_back(fmt::format("{} {}/s", name.substr(std::string_view("source_").size()),
+                                 span.rate_text(name)));
   }
-  lines.push_back(std::move(sources));
+  return fields;
+}
+
+Lines redis_fields(const DaemonView& now, const Span& span) {
+  if (now.health_word("redis") == "off") return {"redis off"};
   const auto of_all = [&](std::string_view what) {
     uint64_t rise = 0;
     for (const std::string_view purpose : {"redis", "costs", "logs"}) {
       rise += span.rise(fmt::format("{}_{}", purpose, what));
     }
-    return count_text(span.rate_of(rise));
+    return fmt::format("{} {}/s", what, count_text(span.rate_of(rise)));
   };
-  lines.push_back(word("redis") == "off"
-                      ? std::string("redis off")
-                      : fmt::format("redis {}  breaker {}  calls {}/s  p50 {}  p99 {}  errors {}/s"
-                                    "  lost {}/s",
-                                    word("redis"), word("breaker"), of_all("calls"),
-                                    span.quantile("redis", 0.5), span.quantile("redis", 0.99),
-                                    of_all("errors"), of_all("lost")));
-  lines.push_back(fmt::format(
-      "journal {} {}  commits {}/s  charges {}/s  logs {}  in {}/s  out {}/s"
-      "  dropped {}/s",
-      word("journal"), bytes_text(now.figure("journal_bytes")), span.rate_text("journal_commits"),
-      span.rate_text("costs_accepted"), word("logs"), span.rate_text("logs_pushed"),
-      span.rate_text("logs_popped"), span.rate_text("logs_dropped")));
-  lines.push_back(fmt::format(
-      "keys {}  memory {} of {} ({}%)  evicted {}/s  no room {}/s",
-      count_text(static_cast<double>(now.figure("keys"))), bytes_text(now.figure("key_bytes")),
-      bytes_text(memory_max), 100 * now.figure("key_bytes") / memory_max,
-      span.rate_text("keys_evicted"), span.rate_text("refused_for_memory")));
+  return {fmt::format("redis {}", now.health_word("redis")),
+          fmt::format("breaker {}", now.health_word("breaker")),
+          of_all("calls"),
+          "p50 " + span.quantile("redis", 0.5),
+          "p99 " + span.quantile("redis", 0.99),
+          of_all("errors"),
+          of_all("lost")};
+}
+
+Lines head(const DaemonView& now, const Span& span, size_t columns) {
+  const auto word = [&](std::string_view name) { return now.health_word(name); };
+  const auto rate = [&](std::string_view label, std::string_view figure) {
+    return fmt::format("{} {}/s", label, span.rate_text(figure));
+  };
+  const uint64_t memory_max = std::max<uint64_t>(1, now.figure("memory_max"));
+  Lines lines;
+  flow(lines,
+       {now.version, now.state, "up " + lasted_text(now.figure("uptime_s")),
+        fmt::format("workers {} on {}", word("workers"), word("backend")),
+        fmt::format("clients {}", now.figure("clients")), fmt::format("hosts {}", word("hosts"))},
+       columns);
+  flow(lines,
+       {rate("requests", "requests"), rate("allowed", "allowed"), rate("denied", "denied"),
+        rate("errors", "errors")},
+       columns);
+  flow(lines,
+       {"latency", "p50 " + span.quantile("checks", 0.5), "p99 " + span.quantile("checks", 0.99)},
+       columns);
+  flow(lines, decision_fields(now, span), columns);
+  flow(lines, redis_fields(now, span), columns);
+  flow(lines,
+       {fmt::format("journal {}", word("journal")), bytes_text(now.figure("journal_bytes")),
+        rate("commits", "journal_commits"), rate("charges", "costs_accepted")},
+       columns);
+  flow(lines,
+       {fmt::format("logs {}", word("logs")), rate("in", "logs_pushed"), rate("out", "logs_popped"),
+        rate("dropped", "logs_dropped"),
+        fmt::format("on disk {}", bytes_text(now.figure("spill_bytes")))},
+       columns);
+  flow(lines,
+       {fmt::format("keys {}", count_text(static_cast<double>(now.figure("keys")))),
+        fmt::format("memory {} of {}", bytes_text(now.figure("key_bytes")), bytes_text(memory_max)),
+        rate("evicted", "keys_evicted"), rate("no room", "refused_for_memory")},
+       columns);
   return lines;
 }
 
@@ -184,7 +218,7 @@ Lines panels(const Lines& left, const Lines& right, size_t columns) {
 
 Lines top_lines(const DaemonView& before, const DaemonView& now, ScreenSize size) {
   const Span span(before, now);
-  Lines lines = head(now, span);
+  Lines lines = head(now, span, size.columns);
   Lines of_workers = workers(now, span);
   const size_t left = size.rows > lines.size() ? size.rows - lines.size() : 0;
   const size_t shown = std::min(of_workers.size(), std::max<size_t>(2, left / kWorkerPart));

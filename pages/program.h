@@ -2,7 +2,6 @@
 // reads its command line, and from nothing else. Plain values.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -108,6 +108,14 @@ TEST_F(TopScreen, EveryLineFitsWhateverTheSize) {
       }
     }
   }
+  // Nothing of the head is lost where it needs more lines.
+  for (const size_t columns : {80, 60, 40}) {
+    const auto shown = lines(24, columns);
+    for (const char* part :
+         {"hosts 3", "p50 -", "p99 -", "lost 0/s", "charges 0/s", "no room 0/s"}) {
+      EXPECT_THAT(shown, Contains(HasSubstr(part))) << columns;
+    }
+  }
   // A terminal of the usual size has room for some of each.
   EXPECT_THAT(lines(), Contains(StartsWith("... ")));
   EXPECT_THAT(lines(), Contains(HasSubstr("00aabbccddee")));
