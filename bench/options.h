@@ -12,6 +12,7 @@
 #include "bench/request_script.h"
 #include "net/loop.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that CLI11 gives it
 namespace CLI {
 class App;
 }

@@ -8,6 +8,7 @@
 
 #include "daemon/client_connection.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that CLI11 gives it
 namespace CLI {
 class App;
 }

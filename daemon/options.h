@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that CLI11 gives it
 namespace CLI {
 class App;
 }

@@ -56,7 +56,7 @@ std::expected<TopOptions, std::string_view> parse_top(std::span<const std::strin
 // Looks again and again, also at a daemon that goes and comes back.
 class Watcher {
  public:
-  explicit Watcher(const ClientSettings& settings) : settings_(settings) {}
+  explicit Watcher(ClientSettings settings) : settings_(std::move(settings)) {}
 
   // Error: why there is nothing to see.
   std::expected<void, std::string> look_again() {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+// NOLINTNEXTLINE(readability-identifier-naming): the name that CLI11 gives it
 namespace CLI {
 class App;
 }
