@@ -138,7 +138,7 @@ def test_a_reload_and_the_end_give_back(daemon, redis):
 
 
 def hammer(fleet, policy, seconds, rates):
-    """Every daemon asked for one key, with so many clients each; what was admitted, and the time."""
+    """Every daemon asked for one key by so many clients; what was answered, and the time."""
     loads = []
     for one, clients in zip(fleet, rates):
         requests = [(one.socket, iter(lambda: f"CHECK {policy} hot", None)) for _ in range(clients)]
