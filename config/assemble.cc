@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "config/audit.h"
 #include "config/environment.h"
 #include "config/host.h"
 #include "config/limits.h"
@@ -205,6 +206,7 @@ std::expected<Loaded, std::vector<Fault>> finish(Assembly& assembly, std::string
   apply_command_line(sources, assembly);
   apply_host_defaults(sources.environment, assembly);
   finish_redis(sources.environment, assembly);
+  finish_audit(sources.environment, assembly);
   finish_policies(assembly.policies, assembly.draft.defaults, assembly.report);
   if (!assembly.report.empty()) return std::unexpected(assembly.report.faults());
 

@@ -66,11 +66,12 @@ Objected take_optional_text(const Value& value, size_t bytes_max, std::string& o
   return std::nullopt;
 }
 
-Objected take_password_file(const Value& value, Draft& draft) {
+// "" or an absolute path.
+Objected take_optional_path(const Value& value, std::string& out) {
   if (value.kind != Kind::kText || (!value.text.empty() && !value.text.starts_with('/'))) {
     return objection(value);
   }
-  return take_optional_text(value, kPathMax, draft.settings.redis.password_file);
+  return take_optional_text(value, kPathMax, out);
 }
 
 template <int64_t RedisSettings::* kMember>
@@ -226,7 +227,10 @@ constexpr std::array kKeys = {
       },
       [](const Draft& d) { return quote(d.settings.redis.username); }, Change::kByRestart},
     K{"redis", "password_file", Kind::kText, "an absolute path, or \"\" for none",
-      "\"/etc/tollkeeper/redis-password\"", take_password_file,
+      "\"/etc/tollkeeper/redis-password\"",
+      [](const Value& v, Draft& d) {
+        return take_optional_path(v, d.settings.redis.password_file);
+      },
       [](const Draft& d) { return quote(d.settings.redis.password_file); }, Change::kByRestart,
       true},
     K{"redis", "prefix", Kind::kText, "a text of at most 128 bytes", "\"gateway:\"",
@@ -352,6 +356,31 @@ constexpr std::array kKeys = {
       Change::kByRestart},
     K{"metrics", "listen", Kind::kText, kListenExpected, "\"127.0.0.1:9464\"", take_listen,
       [](const Draft& d) { return quote(format_listen(d.settings.metrics)); }, Change::kByRestart},
+    K{"audit", "file", Kind::kText, "the absolute path of a file, or \"\" for no audit log",
+      "\"/var/log/tollkeeper/audit.log\"",
+      [](const Value& v, Draft& d) { return take_optional_path(v, d.settings.audit.file); },
+      [](const Draft& d) { return quote(d.settings.audit.file); }, Change::kByRestart},
+    K{"audit", "max_size", Kind::kText, "a size from 64KiB to 1TiB", "\"64MiB\"",
+      [](const Value& v, Draft& d) {
+        return take_size(v, kAuditBytesMin, kAuditBytesMax, d.settings.audit.file_bytes_max);
+      },
+      [](const Draft& d) { return quote(format_size(d.settings.audit.file_bytes_max)); },
+      Change::kByRestart},
+    K{"audit", "keep", Kind::kInteger, "a whole number from 1 to 1000", "10",
+      [](const Value& v, Draft& d) {
+        return take_number(v, 1, kAuditFilesMax, d.settings.audit.keep);
+      },
+      [](const Draft& d) { return fmt::format("{}", d.settings.audit.keep); }, Change::kByRestart},
+    K{"audit", "key_file", Kind::kText, "an absolute path, or \"\" for none",
+      "\"/etc/tollkeeper/audit-key\"",
+      [](const Value& v, Draft& d) { return take_optional_path(v, d.settings.audit.key_file); },
+      [](const Draft& d) { return quote(d.settings.audit.key_file); }, Change::kByRestart, true},
+    K{"audit", "refusals_per_second", Kind::kInteger, "a whole number from 0 to 1000000", "100",
+      [](const Value& v, Draft& d) {
+        return take_number(v, 0, kAuditRefusalsMax, d.settings.audit.refusals_per_second);
+      },
+      [](const Draft& d) { return fmt::format("{}", d.settings.audit.refusals_per_second); },
+      Change::kByRestart},
     K{"log", "level", Kind::kText,
       "one of \"trace\", \"debug\", \"info\", \"warn\", \"error\", \"off\"", "\"info\"",
       [](const Value& v, Draft& d) {

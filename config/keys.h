@@ -50,8 +50,8 @@ struct Key {
   bool secret = false;  // a text given for it is not repeated in messages
 };
 
-// [server], [redis], [defaults], [costs], [logs], [metrics] and [log], in the order of the shipped
-// file. Defined in keys.cc.
+// [server], [redis], [defaults], [costs], [logs], [metrics], [audit] and [log], in the order of the
+// shipped file. Defined in keys.cc.
 std::span<const Key<Draft>> keys();
 
 // Keys that later versions will know, and what belongs elsewhere: what is wrong with giving the

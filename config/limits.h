@@ -60,6 +60,13 @@ inline constexpr int64_t kLogRecordsMax = 1'000'000'000;
 inline constexpr int64_t kLogRecordBytesMin = 1'024;
 inline constexpr int64_t kLogRecordBytesMax = engine::kLogRecordMax;
 
+// The audit log. A key shorter than half of what it is hashed to is none.
+inline constexpr int64_t kAuditBytesMin = int64_t{64} << 10;
+inline constexpr int64_t kAuditBytesMax = int64_t{1} << 40;
+inline constexpr int64_t kAuditFilesMax = 1000;
+inline constexpr int64_t kAuditRefusalsMax = 1'000'000;
+inline constexpr size_t kAuditKeyMin = 16;
+
 inline constexpr int64_t kDeadlineMinUs = 100;
 inline constexpr int64_t kDeadlineMaxUs = 60'000'000;
 inline constexpr int64_t kTicketLifeDefaultUs = 60'000'000;

@@ -15,25 +15,30 @@
 namespace toll::config {
 namespace {
 
-constexpr std::string_view kRemedy = "write the password into it, as its only line";
+// What is wrong with one file.
+struct Faults {
+  const std::string& path;
+  std::string_view remedy;
 
-std::unexpected<std::string> fault(const std::string& path, std::string_view what) {
-  return std::unexpected(fmt::format("{} {}; {}", shown(path, kShownSentenceMax), what, kRemedy));
-}
-
-std::unexpected<std::string> cannot_be_read(const std::string& path, int error) {
-  return fault(path, fmt::format("cannot be read: {}", std::generic_category().message(error)));
-}
+  std::unexpected<std::string> of(std::string_view what) const {
+    return std::unexpected(fmt::format("{} {}; {}", shown(path, kShownSentenceMax), what, remedy));
+  }
+  std::unexpected<std::string> of(int error) const {
+    return of(fmt::format("cannot be read: {}", std::generic_category().message(error)));
+  }
+};
 
 }  // namespace
 
-std::expected<PasswordFile, std::string> read_password_file(const std::string& path) {
+std::expected<PasswordFile, std::string> read_password_file(const std::string& path,
+                                                            std::string_view remedy) {
+  const Faults faults{path, remedy};
   // Nothing that is no file may hold us up, such as a pipe that nobody writes to.
   const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
-  if (file.get() < 0) return cannot_be_read(path, errno);
+  if (file.get() < 0) return faults.of(errno);
   struct stat status;
-  if (fstat(file.get(), &status) != 0) return cannot_be_read(path, errno);
-  if (!S_ISREG(status.st_mode)) return fault(path, "is no regular file");
+  if (fstat(file.get(), &status) != 0) return faults.of(errno);
+  if (!S_ISREG(status.st_mode)) return faults.of("is no regular file");
 
   constexpr size_t kNewline = 2;
   std::array<char, kPasswordMax + kNewline + 1> text;
@@ -41,21 +46,21 @@ std::expected<PasswordFile, std::string> read_password_file(const std::string& p
   while (length < text.size()) {
     const ssize_t got = read(file.get(), text.data() + length, text.size() - length);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return cannot_be_read(path, errno);
+    if (got < 0) return faults.of(errno);
     if (got == 0) break;
     length += static_cast<size_t>(got);
   }
   if (length > 0 && text[length - 1] == '\n') --length;
   if (length > 0 && text[length - 1] == '\r') --length;
-  if (length == 0) return fault(path, "is empty");
-  if (length > kPasswordMax) return fault(path, fmt::format("is over {} bytes", kPasswordMax));
+  if (length == 0) return faults.of("is empty");
+  if (length > kPasswordMax) return faults.of(fmt::format("is over {} bytes", kPasswordMax));
   return PasswordFile{std::string(text.data(), length), (status.st_mode & S_IROTH) != 0};
 }
 
-std::string credential_path(const Environment& environment) {
+std::string credential_path(const Environment& environment, std::string_view name) {
   const auto found = environment.find("CREDENTIALS_DIRECTORY");
   if (found == environment.end() || found->second.empty()) return "";
-  const std::string path = found->second + "/redis-password";
+  const std::string path = fmt::format("{}/{}", found->second, name);
   struct stat status;
   return stat(path.c_str(), &status) != 0 && errno == ENOENT ? "" : path;
 }

@@ -7,6 +7,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 
 #include "config/host.h"
 #include "config/settings.h"
@@ -19,11 +20,14 @@ struct PasswordFile {
 };
 
 // 1 to kPasswordMax bytes of a regular file, without the one newline that may end them. Error: what
-// is wrong with the file, and what to do.
-[[nodiscard]] std::expected<PasswordFile, std::string> read_password_file(const std::string& path);
+// is wrong with the file, and what to do: `remedy`.
+[[nodiscard]] std::expected<PasswordFile, std::string> read_password_file(
+    const std::string& path,
+    std::string_view remedy = "write the password into it, as its only line");
 
-// Where systemd puts the credential, if there is one; else "".
-[[nodiscard]] std::string credential_path(const Environment& environment);
+// Where systemd puts the credential of that name, if there is one; else "".
+[[nodiscard]] std::string credential_path(const Environment& environment,
+                                          std::string_view name = "redis-password");
 
 // The password that is in force now: read again where it came from a file, so that one that was
 // changed under a running daemon is found.

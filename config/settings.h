@@ -91,6 +91,18 @@ struct MetricsSettings {
   bool operator==(const MetricsSettings&) const = default;
 };
 
+// What the audit log is; "" as file is none.
+struct AuditSettings {
+  std::string file;
+  int64_t file_bytes_max = int64_t{64} << 20;  // then it is rotated
+  uint32_t keep = 10;                          // rotated files
+  std::string key_file;                        // as the operator named it; "" is none
+  std::string key;                     // what it, or the credential, holds; never to be told
+  uint32_t refusals_per_second = 100;  // recorded; the others are counted
+
+  bool operator==(const AuditSettings&) const = default;
+};
+
 enum class LogLevel : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kOff };
 enum class LogFormat : uint8_t { kAuto, kText, kJson, kJournal };
 
@@ -107,6 +119,7 @@ struct Settings {
   CostsSettings costs;
   LogsSettings logs;
   MetricsSettings metrics;
+  AuditSettings audit;
   LogSettings log;
   std::vector<engine::PolicySpec> policies;
 };

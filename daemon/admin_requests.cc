@@ -26,6 +26,28 @@ namespace {
 constexpr int64_t kHotRows = 10;
 constexpr int64_t kHotRowsMax = 1'000;
 
+AdminRequest administration_of(Command command) {
+  switch (command) {
+    case Command::kReset:
+      return AdminRequest::kReset;
+    case Command::kReload:
+      return AdminRequest::kReload;
+    case Command::kLevel:
+      return AdminRequest::kLevel;
+    case Command::kDrain:
+      return AdminRequest::kDrain;
+    case Command::kConfig:
+      return AdminRequest::kConfig;
+    default:
+      return AdminRequest::kNone;  // BUDGET and LOG are by what follows them
+  }
+}
+
+// Replies to others could stand between the lines of a list, or an event there.
+bool may_be_asked_while_watching(Command command) {
+  return command == Command::kPing || command == Command::kQuit || command == Command::kWatch;
+}
+
 }  // namespace
 
 void Session::handle(Framing framing, Request words) {
@@ -34,14 +56,24 @@ void Session::handle(Framing framing, Request words) {
     return refuse(framing, ErrorCode::kUnknown,
                   ErrorText("no verb ").quote(words[0]).add("; HELP lists them"));
   }
-  if (!info->arity_ok(words.size() - 1)) {
-    return refuse(framing, ErrorCode::kBadRequest, ErrorText("usage: ").add(info->usage));
+  if (topics_ != 0 && !may_be_asked_while_watching(info->command)) [[unlikely]] {
+    return refuse(framing, ErrorCode::kBadRequest,
+                  "this connection watches: WATCH, PING and QUIT are answered");
   }
-  if (info->permission == Permission::kAdmin && !is_admin()) {
+  if (info->permission == Permission::kAdmin) administering_ = administration_of(info->command);
+  judge(*info, framing, words);
+  administering_ = AdminRequest::kNone;
+}
+
+void Session::judge(const CommandInfo& info, Framing framing, Request words) {
+  if (!info.arity_ok(words.size() - 1)) {
+    return refuse(framing, ErrorCode::kBadRequest, ErrorText("usage: ").add(info.usage));
+  }
+  if (info.permission == Permission::kAdmin && !is_admin()) {
     return refuse(framing, ErrorCode::kNoPermission,
-                  ErrorText(info->name).add(" is for root, the daemon's user and the admin group"));
+                  ErrorText(info.name).add(" is for root, the daemon's user and the admin group"));
   }
-  dispatch(*info, framing, words);
+  dispatch(info, framing, words);
 }
 
 void Session::dispatch(const CommandInfo& info, Framing framing, Request words) {
@@ -72,11 +104,14 @@ void Session::dispatch(const CommandInfo& info, Framing framing, Request words) 
       break;
   }
   if (!replies_written()) return defer(framing, words);
+  if (info.command == Command::kWatch) return ask_watch(framing, words);
   if (info.command == Command::kReload || info.command == Command::kDrain) {
     return start_control(framing, info.command);
   }
   ReplyWriter reply(stream_.output(), framing);
   if (!answer_administration(info, reply, words)) answer_handshake(info, reply, words, framing);
+  if (administering_ == AdminRequest::kNone) return;
+  tell_administration(administering_, reply.error_code(), nullptr);
 }
 
 bool Session::answer_administration(const CommandInfo& info, ReplyWriter& reply, Request words) {
@@ -155,6 +190,7 @@ void Session::answer_level(ReplyWriter& reply, std::string_view text) {
     return;
   }
   set_log_level(*level);
+  tell_level(config::to_string(*level));
   reply.ok();
 }
 
@@ -189,6 +225,7 @@ bool Session::is_admin() {
     admin_ = worker_.loop().peer_is_privileged(stream_.fd(), worker_.process().admin_group)
                  ? Admin::kYes
                  : Admin::kNo;
+    peer_ = worker_.loop().peer(stream_.fd());
   }
   return admin_ == Admin::kYes;
 }

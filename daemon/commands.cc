@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "daemon/happening.h"
 #include "daemon/limits.h"
 
 namespace toll::daemon {
@@ -46,6 +47,9 @@ constexpr auto kCommands = std::to_array<CommandInfo>({
     {"LOG", Command::kLog, kAnyone, 1, 3, 0,
      "LOG PUSH record | POP [n] | PEEK [n] | WAIT ms [n] | SIZE | CLEAR | STATS",
      "Keeps a record for whoever archives them, or takes the oldest. CLEAR for administrators."},
+    {"WATCH", Command::kWatch, kAnyone, 1, kTopics, 0, "WATCH topic ...",
+     "Tells what happens, an EVENT a line, until the connection closes: refusals, breaker, budget, "
+     "config. Ids are hashed. Then only PING, QUIT and WATCH are answered."},
     {"PING", Command::kPing, kAnyone, 0, 1, 0, "PING [text]",
      "Answers pong, or the text: the daemon is there."},
     {"HEALTH", Command::kHealth, kAnyone, 0, 0, 0, "HEALTH",

@@ -23,6 +23,7 @@ enum class Command : uint8_t {
   kCost,
   kBudget,
   kLog,
+  kWatch,
   kPing,
   kHealth,
   kStats,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/herald.h"
 #include "daemon/logger.h"
 #include "daemon/worker.h"
 #include "systemd/notify.h"
@@ -141,7 +142,27 @@ void Control::run_requests() {
   for (const auto& task : requests) task();
 }
 
+void Control::tell(std::string_view change, std::string_view outcome, std::string_view reason) {
+  Happenings& happenings = *process_.happenings.back();
+  if (Happening* told = happenings.note(HappeningKind::kConfig, process_.clock.now_us())) {
+    told->what = change;
+    told->outcome = outcome;
+    told->reason.set(reason);
+  }
+  happenings.publish();
+}
+
+void Control::tell_level(config::LogLevel level) {
+  Happenings& happenings = *process_.happenings.back();
+  if (Happening* told = happenings.note(HappeningKind::kConfig, process_.clock.now_us())) {
+    told->what = "level";
+    told->level = config::to_string(level);
+  }
+  happenings.publish();
+}
+
 void Control::reload_now(const ControlDone& done) {
+  if (process_.herald != nullptr) process_.herald->reopen();
   systemd::reloading();
   auto loaded = config::load(sources_);
   if (!loaded) {
@@ -165,7 +186,10 @@ void Control::reload_now(const ControlDone& done) {
   const std::string fixed = join(config::fixed_differences(settings_, loaded->settings));
   if (!fixed.empty())
     spdlog::warn("changed in the file, but in force only after a restart: {}", fixed);
-  if (loaded->settings.log.level != settings_.log.level) set_log_level(loaded->settings.log.level);
+  if (loaded->settings.log.level != settings_.log.level) {
+    set_log_level(loaded->settings.log.level);
+    tell_level(loaded->settings.log.level);
+  }
   process_.reloads.done.add();
   process_.reloads.good.set(1);
   process_.reloads.loaded_us.set(static_cast<uint64_t>(process_.machine.realtime_us()));
@@ -187,6 +211,7 @@ void Control::reload_now(const ControlDone& done) {
       if (left->fetch_sub(1) == 1) done(result);
     });
   }
+  tell("reload", "done", "");
   spdlog::info("reloaded: {} policies in force", settings_.policies.size());
   systemd::ready();
 }
@@ -196,6 +221,7 @@ void Control::reload_now(const ControlDone& done) {
 void Control::close_entrance_now(const ControlDone& done) {
   if (!process_.draining.exchange(true)) {
     spdlog::info("draining: no new clients; those that are there go on until they leave");
+    tell("drain", "", "");
   }
   listener_.withdraw();
   process_.workers[0]->post([done, adopted = listener_.adopted()](Worker& self) {
@@ -207,6 +233,7 @@ void Control::close_entrance_now(const ControlDone& done) {
 void Control::refuse(const ControlDone& done, std::string error) {
   process_.reloads.refused.add();
   process_.reloads.good.set(0);
+  tell("reload", "refused", error);
   systemd::ready();
   done({.error = std::move(error), .notice = ""});
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/load.h"
@@ -62,6 +63,9 @@ class Control {
   void reload_now(const ControlDone& done);
   void close_entrance_now(const ControlDone& done);
   void refuse(const ControlDone& done, std::string error);
+  // What changed, for whom the herald tells.
+  void tell(std::string_view change, std::string_view outcome, std::string_view reason);
+  void tell_level(config::LogLevel level);
   void run_requests();
   int until_next_tick_ms();
   void drain();

@@ -84,6 +84,21 @@ std::optional<HoldWords> parse_hold(std::string_view text) {
   return HoldWords{*parsed_month, hold_name(nanos, ticket)};
 }
 
+std::string_view name_of(Kind kind) {
+  switch (kind) {
+    case Kind::kAdd:
+      return "add";
+    case Kind::kSettle:
+      return "settle";
+    case Kind::kCheck:
+      return "check";
+    case Kind::kHold:
+      return "hold";
+    default:
+      return "";
+  }
+}
+
 std::string budget_text(NanoDollars budget) {
   return budget == engine::kNoBudget ? "none" : engine::format_dollars(budget);
 }
@@ -130,6 +145,10 @@ void Session::ask_cost(Framing framing, Request words, bool budget) {
     return refuse(framing, ErrorCode::kBadRequest, ErrorText("usage: ").add(what->usage));
   }
   const bool sets = what->kind == Kind::kBudgetSet || what->kind == Kind::kBudgetClear;
+  if (sets) {
+    const bool clears = what->kind == Kind::kBudgetClear;
+    administering_ = clears ? AdminRequest::kBudgetClear : AdminRequest::kBudgetSet;
+  }
   if (sets && !is_admin()) {
     return refuse(framing, ErrorCode::kNoPermission,
                   "BUDGET SET and CLEAR are for root, the daemon's user and the admin group");
@@ -220,6 +239,9 @@ void Session::write_cost(const CostRequest& request, ReplyWriter& reply) {
   }
   const std::string_view source = request.by_store ? "redis" : "journal";
   counters.cost_times[request.by_store ? 1 : 0].add(worker_.age_us(*request.ask));
+  if (worker_.happenings().wants(HappeningKind::kBudget)) {
+    tell_budget(request, name_of(request.kind));
+  }
   const std::string spent = engine::format_dollars(request.spent);
   const std::string held = engine::format_dollars(request.held);
   const std::string budget = budget_text(request.budget);

@@ -247,7 +247,13 @@ void Costs::describe(CostRequest& request) {
 
 void Costs::finish(CostRequest& request, CostResult result) {
   request.result = result;
-  if (request.account != nullptr) --request.account->users;
+  if (request.account != nullptr) {
+    // Only who tells of budgets asks what a charge has to do with one.
+    if (is_charge(request) && worker_.happenings().wants(HappeningKind::kBudget)) {
+      request.budget = budget_of(*request.account);
+    }
+    --request.account->users;
+  }
   request.account = nullptr;
   worker_.answer(request);
 }

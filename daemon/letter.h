@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/framing.h"
+#include "daemon/happening.h"
 #include "daemon/limits.h"
 #include "engine/limits.h"
 #include "engine/shard.h"
@@ -92,15 +93,16 @@ struct alignas(net::kCacheLineBytes) Ask : Letter {
   LogFate fate = LogFate::kLocal;                  // kPushed
   engine::Operation operation;                     // kListHead: `units` is the number of rows
   bool ready = false;
+  bool keeps_id = false;                              // `id` is there
+  AdminRequest administration = AdminRequest::kNone;  // what is to be told of when it is answered
   uint32_t received_us = 0;  // when its turn began: the lowest bits of the monotonic clock
   Session* session = nullptr;
   Ask* next = nullptr;     // in the session's queue, or in the pool
   engine::Limit throttle;  // kThrottle
 
-  // by_store only.
-  engine::StoreRequest store;
-  std::string_view id;          // in short_id or long_id
-  LongId* long_id = nullptr;    // of the asking worker's pool
+  engine::StoreRequest store;   // by_store only
+  std::string_view id;          // keeps_id only: in short_id or long_id
+  LongId* long_id = nullptr;    // likewise: of the asking worker's pool
   CostRequest* cost = nullptr;  // kCost: of the asking worker's pool
   LogRequest* log = nullptr;    // kLogs: likewise
   uint32_t from = 0;            // the asking worker; the owner's note
@@ -130,6 +132,8 @@ struct Together {
   engine::Source source = engine::Source::kLocal;
   std::array<engine::Operation, kChecksMax> operations;
   std::array<Part, kChecksMax> parts;
+
+  bool keeps_ids = false;  // `ids` are there: for the store, or to tell of a refusal
 
   // For the store only.
   Part whole;

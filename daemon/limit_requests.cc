@@ -45,6 +45,12 @@ std::optional<int64_t> integer(std::string_view word, int64_t least, int64_t mos
   return value;
 }
 
+// May it be refused, or is it an administrator's?
+bool is_told_of(Verb verb) {
+  return verb == Verb::kCheck || verb == Verb::kAcquire || verb == Verb::kThrottle ||
+         verb == Verb::kReset;
+}
+
 bool is_concurrency(const Policy& policy) {
   return policy.spec.algorithm == engine::Algorithm::kConcurrency;
 }
@@ -82,6 +88,8 @@ void Session::send(Ask* ask, Verb verb, const Policy* policy, std::string_view i
   if (worker_.by_store(policy)) {
     worker_.send_by_store(*ask, id,
                           policy == nullptr ? kThrottleDeadlineUs : policy->spec.deadline_us);
+  } else if (worker_.happenings().wants(HappeningKind::kRefusal) && is_told_of(verb)) {
+    worker_.keep_id(*ask, id);
   }
   worker_.ask(ask);
 }
@@ -127,10 +135,11 @@ void Session::ask_together(Framing framing, Request words) {
   Ask* ask = add_ask(framing, Form::kTogether);
   Together* together = worker_.new_together(ask);
   together->operation_count = static_cast<uint8_t>(count);
+  together->keeps_ids = by_store || worker_.happenings().wants(HappeningKind::kRefusal);
   int64_t deadline_us = INT64_MAX;
   for (size_t i = 0; i < count; ++i) {
     deadline_us = std::min(deadline_us, policies[i]->spec.deadline_us);
-    if (by_store) together->keep_id(i, terms[i * 3 + 1]);
+    if (together->keeps_ids) together->keep_id(i, terms[i * 3 + 1]);
     engine::Operation& operation = together->operations[i];
     operation = engine::Operation{};
     operation.verb = Verb::kCheck;
@@ -274,6 +283,7 @@ void Session::write(Ask& ask, ReplyWriter& reply) {
       counters.decisions.add(operation.policy, admitted, ask.source);
       counters.check_times[static_cast<size_t>(ask.source)].add(worker_.age_us(ask));
       if (counters.hot_keys.due()) counters.hot_keys.add(operation.policy, operation.key);
+      if (!admitted && ask.keeps_id) tell_refusal(ask);
       if (ask.form == Form::kThrottle) return reply.throttle(admitted, operation.answer);
       return reply.decision(
           admitted, operation.answer, ask.source,

@@ -50,6 +50,19 @@ inline constexpr int64_t kSayEveryNs = 10'000'000'000;
 // Operations handed to a shard in one go.
 inline constexpr size_t kBatchMax = 64;
 
+// What happens in one worker and waits for the herald; and how much of that room is kept for what
+// goes into the audit log.
+inline constexpr size_t kHappeningsMax = 512;
+inline constexpr size_t kHappeningsForAudit = kHappeningsMax / 2;
+
+// Events for watchers: in one batch; batches on their way to a worker; how many lines it writes in
+// one turn, to all of its watchers together; and what may wait for one that does not read. Past
+// these, events are lost and counted.
+inline constexpr size_t kEventsPerBatchMax = 64;
+inline constexpr uint32_t kEventBatchesMax = 16;
+inline constexpr size_t kEventsToldPerTurnMax = 4096;
+inline constexpr size_t kWatcherOutputMax = size_t{64} << 10;
+
 // Bounds for what the operator may set.
 inline constexpr size_t kLineMin = 1024;
 inline constexpr size_t kLineMax = size_t{1} << 20;
@@ -64,6 +77,7 @@ inline constexpr size_t kLogKindsMax = 64;
 // the metrics page with who reads it.
 inline constexpr uint32_t kReservedDescriptors = 160 + net::kHttpConnectionsMax + 4;
 
+static_assert((kHappeningsMax & (kHappeningsMax - 1)) == 0);
 static_assert(kWordsMax * 2 + kOwnLettersMax < kAsksPerRouteMax);
 static_assert(kInFlightPerSessionMax + kWordsMax < kAsksPerWorkerMax);
 

@@ -57,6 +57,7 @@ void Session::ask_log(Framing framing, Request words) {
     return refuse(framing, ErrorCode::kUnavailable, "log records are switched off: logs.enabled");
   }
   if (what->kind == LogKind::kPush) return push_log(framing, words[2]);
+  if (what->kind == LogKind::kClear) administering_ = AdminRequest::kLogClear;
   if (what->kind == LogKind::kClear && !is_admin()) {
     return refuse(framing, ErrorCode::kNoPermission,
                   "LOG CLEAR is for root, the daemon's user and the admin group");

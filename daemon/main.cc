@@ -26,6 +26,7 @@
 #include "config/load.h"
 #include "daemon/control.h"
 #include "daemon/entrance.h"
+#include "daemon/herald.h"
 #include "daemon/host.h"
 #include "daemon/log_spill.h"
 #include "daemon/logger.h"
@@ -261,6 +262,10 @@ int serve(const config::Sources& sources, config::Loaded loaded, const Log& log)
   process.redis_address = StoreDirectory::first_address(loaded.settings.redis);
   StateAtStart state;
   if (auto open = open_state_of(process, loaded.settings, state); !open) return fail(open.error());
+  auto herald = Herald::open(process, loaded.settings.audit);
+  if (!herald) return fail(herald.error());
+  process.herald = herald->get();
+  process.herald->start();
   process.starting.store(true);
   auto metrics = serve_metrics(loaded.settings.metrics, process);
   if (!metrics) return fail(metrics.error());
@@ -281,7 +286,9 @@ int serve(const config::Sources& sources, config::Loaded loaded, const Log& log)
     }
     control.run();
     directory.stop();  // posts no more to workers that end
+    process.herald->leave_workers();
   }
+  process.herald->stop();
   spdlog::info("stopped");
   return EXIT_SUCCESS;
 }

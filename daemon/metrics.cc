@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "daemon/herald.h"
 #include "daemon/log_spill.h"
 #include "daemon/report.h"
 #include "daemon/treasury.h"
@@ -237,6 +238,21 @@ void add_costs(Page& page, const Process& process) {
            number(journal.failures.load()));
 }
 
+void add_audit(Page& page, const Herald* herald) {
+  page.add("tollkeeper_audit_configured", "Whether an audit log is kept.",
+           herald != nullptr && herald->audits() ? 1 : 0);
+  page.add("tollkeeper_audit_records_total", "Records of the audit log that were written.",
+           number(herald == nullptr ? 0 : herald->records()));
+  page.add("tollkeeper_audit_records_skipped_total",
+           "Refusals past audit.refusals_per_second, which the audit log counts only.",
+           number(herald == nullptr ? 0 : herald->skipped()));
+  page.add("tollkeeper_audit_records_lost_total",
+           "Records that are missing in the audit log: they were too many, or the disk failed.",
+           number(herald == nullptr ? 0 : herald->lost()));
+  page.add("tollkeeper_audit_errors_total", "Errors of the audit log's disk.",
+           number(herald == nullptr ? 0 : herald->errors()));
+}
+
 // ---- the process ----
 
 void add_reloads(Page& page, const ReloadCounters& reloads) {
@@ -310,6 +326,7 @@ std::vector<MetricFamily> metric_families(const Process& process,
   }
   add_redis(page, process);
   add_costs(page, process);
+  add_audit(page, process.herald);
   add_reloads(page, process.reloads);
   add_system(page, process);
   return page.take();

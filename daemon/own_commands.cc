@@ -4,11 +4,14 @@
 #include <array>
 #include <cstdio>
 
+#include "daemon/audit_command.h"
 #include "daemon/config_command.h"
 #include "daemon/health_command.h"
 #include "daemon/journal_command.h"
+#include "daemon/reply_printer.h"
 #include "daemon/status_command.h"
 #include "daemon/top_command.h"
+#include "daemon/watch_command.h"
 
 namespace toll::daemon {
 namespace {
@@ -31,6 +34,21 @@ constexpr auto kOwnCommands = std::to_array<OwnCommand>({
      "Looks into the journal of costs, from its files. Exit status: 0 sound, 1 damaged.",
      [](const CommandOptions& options, std::span<const std::string> words) {
        return run_journal_command(words, options.json, stdout);
+     }},
+    {"watch", "watch TOPIC...", "Prints events as they happen, until it is interrupted.",
+     [](const CommandOptions& options, std::span<const std::string> words) {
+       ReplyPrinter printer(options.json);
+       return static_cast<int>(run_watch_command(options.client, words, printer));
+     }},
+    {"audit", "audit verify [FILE...]",
+     "Walks the chain of the audit log, from its files. Exit status: 0 whole, 1 broken.",
+     [](const CommandOptions&, std::span<const std::string> words) {
+       return run_audit_command(words, stdout);
+     }},
+    {"pseudonymize", "pseudonymize [--key-file FILE] [ID...]",
+     "What the audit log and events have for these ids, or for each line of standard input.",
+     [](const CommandOptions&, std::span<const std::string> words) {
+       return run_pseudonymize_command(words, stdout);
      }},
 });
 

@@ -12,6 +12,7 @@
 
 #include "config/settings.h"
 #include "daemon/breaker_board.h"
+#include "daemon/happenings.h"
 #include "daemon/letter.h"
 #include "daemon/limits.h"
 #include "daemon/statistics.h"
@@ -24,6 +25,7 @@
 namespace toll::daemon {
 
 class Control;
+class Herald;
 class Log;
 class StoreDirectory;
 class LogSpill;
@@ -45,6 +47,9 @@ struct Process {
     for (uint32_t i = 0; i < worker_count; ++i) {
       counters.push_back(std::make_unique<WorkerCounters>());
     }
+    for (uint32_t i = 0; i < worker_count + 1; ++i) {
+      happenings.push_back(std::make_unique<Happenings>());
+    }
   }
 
   net::Machine& machine;
@@ -58,9 +63,12 @@ struct Process {
   net::PostOffice<Letter> post;  // the last desks are the journal's and the spill's
   BreakerBoard breakers;
   std::vector<std::unique_ptr<WorkerCounters>> counters;  // each written by its worker
-  std::vector<Worker*> workers;                           // complete before the first turn
-  ReloadCounters reloads;                                 // written by the control thread
+  // Each filled by its worker, the last by the control thread.
+  std::vector<std::unique_ptr<Happenings>> happenings;
+  std::vector<Worker*> workers;  // complete before the first turn
+  ReloadCounters reloads;        // written by the control thread
   Control* control = nullptr;
+  Herald* herald = nullptr;             // null: nothing is told to anybody
   const Log* log = nullptr;             // null: it is somebody else's
   StoreDirectory* directory = nullptr;  // null: without Redis
   Treasury* treasury = nullptr;         // null: costs are switched off

@@ -1,5 +1,6 @@
 #include "daemon/reply_json.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <fmt/format.h>
@@ -8,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "config/text.h"
+#include "daemon/json_string.h"
 #include "daemon/numbers.h"
 #include "daemon/reply_writer.h"
 
@@ -18,6 +19,8 @@ namespace {
 // What a decision says, in its order.
 constexpr std::array<std::string_view, 5> kDecisionFields = {"limit", "remaining", "retry_ms",
                                                              "reset_ms", "source"};
+
+constexpr std::array<std::string_view, 3> kEventNumbers = {"units", "retry", "lost"};
 
 void append_value(const Word& word, std::string& out) {
   int64_t number = 0;
@@ -81,8 +84,28 @@ std::string_view result_of(ReplyKind kind) {
       return "list";
     case ReplyKind::kError:
       return "error";
+    case ReplyKind::kEvent:
+      break;  // has none
   }
   return "";
+}
+
+// Its fields are words like name=value.
+std::string json_of_event(std::string_view line) {
+  const std::vector<Word> words = split_words(line);
+  std::string out =
+      fmt::format("{{\"event\":{}", json_string(words.size() > 1 ? words[1].text : ""));
+  for (size_t i = 2; i < words.size(); ++i) {
+    const std::string_view word = words[i].text;
+    const size_t equals = std::min(word.find('='), word.size());
+    const size_t value = std::min(equals + 1, word.size());
+    out += ',' + json_string(word.substr(0, equals)) + ':';
+    // Dollars stay texts, also where they are whole.
+    const bool counts =
+        std::ranges::find(kEventNumbers, word.substr(0, equals)) != kEventNumbers.end();
+    append_value({std::string(word.substr(value)), !counts}, out);
+  }
+  return out + '}';
 }
 
 void append_rows(const std::vector<std::string_view>& rows, std::string& out) {
@@ -96,27 +119,8 @@ void append_rows(const std::vector<std::string_view>& rows, std::string& out) {
 
 }  // namespace
 
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  while (!text.empty()) {
-    const size_t length = config::utf8_length(text);
-    const char byte = text.front();
-    if (length == 0) {
-      out += "\\ufffd";
-    } else if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += byte;
-    } else if (static_cast<unsigned char>(byte) < ' ') {
-      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(byte));
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  return out + '"';
-}
-
 std::string json_of(const Reply& reply) {
+  if (reply.kind == ReplyKind::kEvent) return json_of_event(reply.line);
   std::string out = fmt::format("{{\"result\":\"{}\"", result_of(reply.kind));
   const std::vector<Word> words = split_words(reply.line);
   const std::span<const Word> fields = std::span(words).subspan(1);
@@ -134,6 +138,8 @@ std::string json_of(const Reply& reply) {
       break;
     case ReplyKind::kError:
       append_error(reply.line, out);
+      break;
+    case ReplyKind::kEvent:
       break;
   }
   return out + '}';

@@ -4,13 +4,13 @@
 //                              "reset_ms":10,"source":"local"}, "position" or "ticket" added
 //   OK pong                   {"result":"ok","values":["pong"]}
 //   LIST 1 / keys 7           {"result":"list","rows":[["keys",7]]}
+//   EVENT breaker state=open  {"event":"breaker","state":"open"}
 //   ERR NOPOLICY no such one  {"result":"error","code":"NOPOLICY","message":"no such one"}
 //
 // Words that are whole numbers, and were not quoted, become numbers. Pure functions; any thread.
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "daemon/reply_reader.h"
 
@@ -18,8 +18,5 @@ namespace toll::daemon {
 
 // Without a line end.
 std::string json_of(const Reply& reply);
-
-// `text` as a JSON string with its quotes. A byte that is not part of valid UTF-8 becomes \ufffd.
-std::string json_string(std::string_view text);
 
 }  // namespace toll::daemon

@@ -19,6 +19,7 @@ ExitStatus status_of(ReplyKind kind) {
     case ReplyKind::kOk:
     case ReplyKind::kAllow:
     case ReplyKind::kList:
+    case ReplyKind::kEvent:
       return ExitStatus::kOk;
     case ReplyKind::kDeny:
       return ExitStatus::kDenied;

@@ -16,11 +16,9 @@ std::string_view first_word(std::string_view line) {
 }
 
 std::optional<ReplyKind> kind_of(std::string_view line) {
-  constexpr std::pair<std::string_view, ReplyKind> kKinds[] = {{"OK", ReplyKind::kOk},
-                                                               {"ALLOW", ReplyKind::kAllow},
-                                                               {"DENY", ReplyKind::kDeny},
-                                                               {"LIST", ReplyKind::kList},
-                                                               {"ERR", ReplyKind::kError}};
+  constexpr std::pair<std::string_view, ReplyKind> kKinds[] = {
+      {"OK", ReplyKind::kOk},     {"ALLOW", ReplyKind::kAllow}, {"DENY", ReplyKind::kDeny},
+      {"LIST", ReplyKind::kList}, {"ERR", ReplyKind::kError},   {"EVENT", ReplyKind::kEvent}};
   for (const auto& [word, kind] : kKinds) {
     if (first_word(line) == word) return kind;
   }

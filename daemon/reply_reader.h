@@ -19,7 +19,7 @@ inline constexpr size_t kReplyLineMax = size_t{16} << 20;
 inline constexpr size_t kReplyBytesMax = size_t{64} << 20;
 inline constexpr size_t kReplyRowsMax = 1'000'000;
 
-enum class ReplyKind : uint8_t { kOk, kAllow, kDeny, kList, kError };
+enum class ReplyKind : uint8_t { kOk, kAllow, kDeny, kList, kError, kEvent };
 
 // Views into the reader; valid until it is next used.
 struct Reply {

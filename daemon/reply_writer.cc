@@ -129,6 +129,19 @@ void ReplyWriter::ok_fields(std::span<const std::string> fields) {
   if (framing_ == Framing::kLine) append_line_end();
 }
 
+void ReplyWriter::words(std::span<const std::string> words) {
+  if (framing_ == Framing::kResp) list(words.size());
+  for (const std::string& word : words) {
+    if (framing_ == Framing::kResp) {
+      append_bulk(word);
+    } else {
+      if (&word != words.data()) out_.append(" ");
+      append_word(word);
+    }
+  }
+  if (framing_ == Framing::kLine) append_line_end();
+}
+
 void ReplyWriter::fields(std::initializer_list<std::string_view> words) {
   if (framing_ == Framing::kResp) {
     list(words.size());
@@ -276,6 +289,7 @@ void ReplyWriter::row(std::string_view name, uint64_t value) {
 }
 
 void ReplyWriter::error(ErrorCode code, std::string_view message) {
+  error_code_ = code;
   out_.append(framing_ == Framing::kResp ? "-" : "ERR ");
   out_.append(to_string(code));
   out_.append(" ");

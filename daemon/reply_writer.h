@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ class ReplyWriter {
   void ok_bulk(std::string_view text);  // any bytes: OK "a b"; RESP a bulk string
 
   void ok_fields(std::span<const std::string> fields);  // OK ready clients=3 ...
+  // Words alone: a line of them; RESP an array of bulk strings.
+  void words(std::span<const std::string> words);
   // OK and several words of ours.
   void fields(std::initializer_list<std::string_view> words);
   // ALLOW or DENY and several words of ours; RESP: 1 or 0, and strings.
@@ -74,6 +77,8 @@ class ReplyWriter {
   // A Redis error that has no code of ours, as a handshake expects it, such as
   // "NOPROTO unsupported protocol version".
   void redis_error(std::string_view text);
+  // Of the last error() of this writer, if there was one.
+  std::optional<ErrorCode> error_code() const { return error_code_; }
 
  private:
   void append_word(std::string_view text);
@@ -84,6 +89,7 @@ class ReplyWriter {
 
   net::OutputBuffer& out_;
   Framing framing_;
+  std::optional<ErrorCode> error_code_;
 };
 
 }  // namespace toll::daemon

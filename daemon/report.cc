@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <fmt/format.h>
 
+#include "daemon/herald.h"
 #include "daemon/log_spill.h"
 #include "daemon/logger.h"
 #include "daemon/treasury.h"
@@ -250,6 +251,12 @@ NamedValues statistics(const Process& process, const engine::PolicyTable& polici
   add_policies(process, policies, rows);
   if (process.log != nullptr) {
     rows.emplace_back("log_lines_dropped", std::to_string(process.log->dropped()));
+  }
+  if (process.herald != nullptr) {
+    rows.emplace_back("audit_records", std::to_string(process.herald->records()));
+    rows.emplace_back("audit_skipped", std::to_string(process.herald->skipped()));
+    rows.emplace_back("audit_lost", std::to_string(process.herald->lost()));
+    rows.emplace_back("audit_errors", std::to_string(process.herald->errors()));
   }
   if (process.treasury != nullptr) {
     const JournalFigures& journal = process.treasury->journal();

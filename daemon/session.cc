@@ -88,13 +88,14 @@ void Session::on_end(net::IoStatus status) {
 }
 
 void Session::on_drained() {
-  if (waiting_ || ended_) worker_.touch(*this);
+  if (waiting_ || ended_ || events_lost_ > 0) worker_.touch(*this);
 }
 
 void Session::on_closed() {
   closing_ = true;
   closed_ = true;
   input_.clear();
+  watch_no_more();
   for (const Ask* ask = first_; ask != nullptr; ask = ask->next) {
     if (ask->log != nullptr) ask->log->abandoned.store(true, std::memory_order_relaxed);
   }
@@ -167,6 +168,7 @@ void Session::run_deferred() {
 
 Ask* Session::add_ask(Framing framing, Form form) {
   Ask* ask = worker_.new_ask(*this, framing, form);
+  ask->administration = administering_;
   if (last_ == nullptr) {
     first_ = ask;
   } else {
@@ -199,15 +201,28 @@ void Session::write_replies() {
     first_ = ask->next;
     if (first_ == nullptr) last_ = nullptr;
     if (!closed_) {
-      ReplyWriter reply(stream_.output(), ask->framing);
-      write(*ask, reply);
+      answer(*ask, stream_.output());
+    } else if (ask->administration != AdminRequest::kNone) {
+      net::OutputBuffer nobody(worker_.chunks());  // what became of it is told nevertheless
+      answer(*ask, nobody);
     }
     --in_flight_;
     worker_.release(ask);
   }
 }
 
+void Session::answer(Ask& ask, net::OutputBuffer& out) {
+  ReplyWriter reply(out, ask.framing);
+  write(ask, reply);
+  if (ask.administration != AdminRequest::kNone) [[unlikely]] {
+    tell_administration(ask.administration, reply.error_code(), &ask);
+  }
+}
+
 void Session::refuse(Framing framing, ErrorCode code, std::string_view message) {
+  if (administering_ != AdminRequest::kNone) {
+    tell_administration(std::exchange(administering_, AdminRequest::kNone), code, nullptr);
+  }
   if (!replies_written()) {
     deferred_.code = code;
     deferred_.message = message;
@@ -226,6 +241,9 @@ bool Session::settle() {
     write_replies();
   }
   if (!closed_) {
+    if (events_lost_ > 0) [[unlikely]] {
+      tell_gap();
+    }
     close_when_done();
     stream_.flush();
   }

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@
 #include "daemon/input_buffer.h"
 #include "daemon/letter.h"
 #include "daemon/reply_writer.h"
+#include "daemon/watchers.h"
 #include "net/stream.h"
 
 namespace toll::daemon {
@@ -49,6 +51,10 @@ class Session final : public net::StreamHandler {
   bool settle();
 
   void abort() { stream_.abort(); }
+
+  // While it watches: an event, and that some before it are missing. The worker's watchers call.
+  void tell(const Event& event);
+  void miss(const MissedEvents& missed);
 
   // Replies with log records are looked after until the kernel has them or the session is over; it
   // stays until then.
@@ -91,6 +97,7 @@ class Session final : public net::StreamHandler {
 
   // Requests.
   void handle(Framing framing, Request words);
+  void judge(const CommandInfo& info, Framing framing, Request words);
   void dispatch(const CommandInfo& info, Framing framing, Request words);
   void refuse(Framing framing, ErrorCode code, std::string_view message);
   void defer(Framing framing, Request words);
@@ -141,8 +148,21 @@ class Session final : public net::StreamHandler {
   void answer_hello(ReplyWriter& reply, Request words);
   void start_control(Framing framing, Command command);
 
+  // What others are to be told of, and what it is told that watches (daemon/session_events.cc).
+  void tell_refusal(const Ask& ask);
+  void tell_budget(const CostRequest& request, std::string_view what);
+  // `ask` is null for what was answered at once.
+  void tell_administration(AdminRequest request, std::optional<ErrorCode> error, const Ask* ask);
+  void tell_level(std::string_view level);
+  std::string_view policy_name(uint16_t number) const;
+  void ask_watch(Framing framing, Request words);
+  void watch_no_more();
+  void tell_gap();
+  bool has_room_for(size_t bytes) const;
+
   void let_pass();
   void write_replies();
+  void answer(Ask& ask, net::OutputBuffer& out);
   void write(Ask& ask, ReplyWriter& reply);
   void write_control_result(ReplyWriter& reply);
   bool is_admin();
@@ -160,6 +180,11 @@ class Session final : public net::StreamHandler {
   std::string control_error_;   // of the last RELOAD or DRAIN; "" is success
   std::string control_notice_;  // what it left unchanged
   enum class Admin : uint8_t { kUnasked, kNo, kYes } admin_ = Admin::kUnasked;
+  std::optional<net::Peer> peer_;                     // once it was asked for
+  AdminRequest administering_ = AdminRequest::kNone;  // by the request at hand
+  Topics topics_ = 0;                                 // that it watches
+  Framing events_framing_ = Framing::kLine;
+  uint64_t events_lost_ = 0;  // and it was not told so yet
   const uint64_t id_;
   bool waiting_ = false;  // with reading
   bool alone_ = false;    // the last request must be answered before the next is taken

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/hot_keys.h"
@@ -66,6 +67,9 @@ inline constexpr std::array<uint64_t, 11> kSizeBounds = {1,   2,   5,   10,    2
                                                          100, 200, 500, 1'000, 2'000};
 using TimesUs = Histogram<kTimeBoundsUs>;
 using Sizes = Histogram<kSizeBounds>;
+
+// CL.THROTTLE has no policy. No policy's name can have a bracket in it.
+inline constexpr std::string_view kThrottleLabel = "(throttle)";
 
 // The decisions on one policy.
 struct alignas(net::kCacheLineBytes) DecisionCounters {
@@ -191,6 +195,10 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter logs_calls;     // to Redis
   Counter logs_errors;    // ... that it answered with an error
   Counter logs_lost;      // ... and that got no reply
+  // Events.
+  Counter watchers;     // connections that watch
+  Counter events_sent;  // to all of them
+  Counter events_lost;  // that they were too slow for
   // Of the loop.
   Counter turn_since_ns;  // when the turn under way began, by the monotonic clock; 0: it sleeps
   Counter long_turns;     // that kept all else waiting

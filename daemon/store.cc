@@ -458,6 +458,11 @@ void Store::watch_breaker() {
   if (!all) return;
   const std::string_view cause = *all == BreakerState::kOpen ? breaker_.cause() : "";
   spdlog::warn("breaker of redis: {}{}{}", to_string(*all), cause.empty() ? "" : ", ", cause);
+  const engine::TimeUs told_at = worker_.now();
+  if (Happening* told = worker_.happenings().note(HappeningKind::kBreaker, told_at)) {
+    told->what = to_string(*all);
+    told->reason.set(cause);
+  }
 }
 
 WorkerCounters& Store::counters() {

@@ -52,6 +52,7 @@ Together* Worker::new_together(Ask* ask) {
   together->part_count = 0;
   together->parts_out = 0;
   together->source = Source::kLocal;
+  together->keeps_ids = false;
   return together;
 }
 
@@ -75,7 +76,6 @@ void Worker::decide_in_parts(Together& together, LetterKind kind) {
 
 void Worker::ask_store(Together* together, int64_t deadline_us) {
   together->ask->by_store = true;
-  together->ask->long_id = nullptr;
   together->store.deadline_ns = turn_ns() + deadline_us * 1'000;
   together->whole.kind = LetterKind::kWhole;
   together->whole.together = together;
@@ -207,6 +207,7 @@ void Worker::finish(Together& together) {
   ask.operation = operations[speaker];
   ask.source = together.source;
   ask.position = static_cast<uint8_t>(speaker);
+  if (together.keeps_ids && !admitted) keep_id(ask, together.ids[speaker]);
   togethers_.give(&together);
   ask.session->answered(ask);
 }

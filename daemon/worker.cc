@@ -40,7 +40,10 @@ constexpr size_t kSweepKeysPerTick = 8192;  // well under a millisecond
 }  // namespace
 
 Worker::Worker(Process& process, uint32_t index)
-    : process_(process), index_(index), counters_(*process.counters[index]) {}
+    : process_(process),
+      index_(index),
+      counters_(*process.counters[index]),
+      happenings_(*process.happenings[index]) {}
 
 Worker::~Worker() = default;
 
@@ -112,9 +115,11 @@ std::optional<int64_t> Worker::turn() {
   if (logs_ != nullptr) logs_->pump();
   if (log_home_ != nullptr) log_home_->pump();
   turn_ns_ = process_.machine.monotonic_ns();  // what is answered has taken until now
+  if (watchers_.pending()) watchers_.tell();
   settle_sessions();
   if (turn_ns_ >= next_tick_ns_) tick();
   publish_counters();
+  happenings_.publish();
   const bool owed = process_.post.owes_rings(index_);
   process_.post.deliver(index_);
   const int64_t end_ns = process_.machine.monotonic_ns();
@@ -181,6 +186,7 @@ int64_t Worker::turn_ns() {
 
 int64_t Worker::sleep_ns(int64_t now_ns) const {
   if (batch_size_ > 0 || !touched_.empty() || !waiting_for_room_.empty()) return 0;
+  if (watchers_.pending()) return 0;
   if (!running_) return kNsPerMs;
   if (draining_) return kDrainTurnNs;
   // Nothing to look after: no reason to wake before something comes.
@@ -257,6 +263,8 @@ Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
   ask->form = form;
   ask->ready = false;
   ask->by_store = false;
+  ask->keeps_id = false;
+  ask->administration = AdminRequest::kNone;
   ask->cost = nullptr;
   ask->log = nullptr;
   ask->source = engine::Source::kLocal;
@@ -265,7 +273,7 @@ Ask* Worker::new_ask(Session& session, Framing framing, Form form) {
 }
 
 void Worker::release(Ask* ask) {
-  if (ask->by_store && ask->long_id != nullptr) long_ids_.give(ask->long_id);
+  if (ask->keeps_id && ask->long_id != nullptr) long_ids_.give(ask->long_id);
   if (ask->cost != nullptr) costs_pool_.give(ask->cost);
   if (ask->log != nullptr) release(*ask->log);
   asks_.give(ask);
@@ -282,11 +290,16 @@ bool Worker::same_lane(const engine::KeyHash& a, const engine::KeyHash& b) const
 
 void Worker::send_by_store(Ask& ask, std::string_view id, int64_t deadline_us) {
   ask.by_store = true;
+  keep_id(ask, id);
+  ask.store.deadline_ns = turn_ns() + deadline_us * 1'000;
+}
+
+void Worker::keep_id(Ask& ask, std::string_view id) {
+  ask.keeps_id = true;
   ask.long_id = id.size() <= Ask::kShortIdMax ? nullptr : long_ids_.take();
   char* bytes = ask.long_id == nullptr ? ask.short_id.data() : ask.long_id->bytes.data();
   std::memcpy(bytes, id.data(), id.size());
   ask.id = {bytes, id.size()};
-  ask.store.deadline_ns = turn_ns() + deadline_us * 1'000;
 }
 
 void Worker::ask(Ask* ask) {

@@ -27,6 +27,7 @@
 #include "daemon/letter.h"
 #include "daemon/log_letters.h"
 #include "daemon/process.h"
+#include "daemon/watchers.h"
 #include "engine/shard.h"
 #include "net/loop.h"
 #include "net/output_buffer.h"
@@ -99,6 +100,8 @@ class Worker {
   bool same_lane(const engine::KeyHash& a, const engine::KeyHash& b) const;
   // Makes the ask one for the store: keeps the id, and how long an answer may take.
   void send_by_store(Ask& ask, std::string_view id, int64_t deadline_us);
+  // Keeps the id with the ask. REQUIRES: it has none yet.
+  void keep_id(Ask& ask, std::string_view id);
   Together* new_together(Ask* ask);
   bool has_together() const { return togethers_.room() > 0; }
   // REQUIRES: has_cost().
@@ -130,6 +133,8 @@ class Worker {
   Logs* logs() { return logs_.get(); }             // likewise
   LogHome* log_home() { return log_home_.get(); }  // worker 0's, likewise
   JsonChecker& json() { return *json_; }           // REQUIRES: logs()
+  Happenings& happenings() { return happenings_; }
+  Watchers& watchers() { return watchers_; }
   void answer(Ask& ask);
   void answer(Together& together);
   void answer(CostRequest& request);
@@ -178,6 +183,7 @@ class Worker {
   Process& process_;
   const uint32_t index_;
   WorkerCounters& counters_;
+  Happenings& happenings_;
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<engine::Shard> shard_;
   std::shared_ptr<const engine::PolicyTable> policies_;
@@ -192,6 +198,7 @@ class Worker {
   std::unique_ptr<LogHome> log_home_;  // on worker 0
   std::unique_ptr<JsonChecker> json_;
   std::unique_ptr<Fleet> fleet_;  // on worker 0
+  Watchers watchers_;
 
   std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<Session*> touched_;

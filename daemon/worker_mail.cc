@@ -164,6 +164,7 @@ CostRequest* Worker::new_cost(Ask* ask) {
   CostRequest* request = costs_pool_.take();
   request->ask = ask;
   request->from = index_;
+  request->budget = engine::kNoBudget;
   ask->cost = request;
   return request;
 }

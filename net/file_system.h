@@ -31,6 +31,8 @@ class File {
   // trying again on this file tells nothing: the kernel has marked the pages clean.
   virtual std::expected<void, FileError> sync() = 0;
   virtual std::expected<uint64_t, FileError> size() = 0;
+  // Cuts off what lies behind the first `bytes`. REQUIRES: the file is no shorter.
+  virtual std::expected<void, FileError> truncate(uint64_t bytes) = 0;
 };
 
 class FileSystem {

@@ -106,6 +106,13 @@ class KernelFile final : public File {
     return static_cast<uint64_t>(facts.st_size);
   }
 
+  std::expected<void, FileError> truncate(uint64_t bytes) override {
+    if (::ftruncate(fd_.get(), static_cast<off_t>(bytes)) != 0) {
+      return failed("cut the end off", path_, errno);
+    }
+    return {};
+  }
+
  private:
   Descriptor fd_;
   std::string path_;

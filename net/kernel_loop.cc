@@ -67,4 +67,8 @@ bool KernelLoop::peer_is_privileged(int fd, std::optional<gid_t> group) {
   return is_privileged_peer(fd, group);
 }
 
+std::optional<Peer> KernelLoop::peer(int fd) {
+  return peer_of(fd);
+}
+
 }  // namespace toll::net

@@ -15,6 +15,7 @@ class KernelLoop : public Loop {
   bool hung_up(int fd) final;
   void send_at_once(int fd, std::string_view bytes) final;
   bool peer_is_privileged(int fd, std::optional<gid_t> group) final;
+  std::optional<Peer> peer(int fd) final;
   Doorbell& doorbell() final { return doorbell_; }
 
  protected:

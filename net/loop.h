@@ -24,6 +24,7 @@
 #include <sys/types.h>
 
 #include "net/io_status.h"
+#include "net/peer.h"
 
 namespace toll::sim {
 class SimLoop;
@@ -166,6 +167,8 @@ class Loop {
 
   // Is the peer root, this process' own user, or a member of `group`?
   virtual bool peer_is_privileged(int fd, std::optional<gid_t> group) = 0;
+  // Who it is; nothing if that cannot be told.
+  virtual std::optional<Peer> peer(int fd) = 0;
 
   // One turn: submits what was asked for, sleeps until something happens, the doorbell rings or
   // `timeout_ns` is over (0: does not sleep; negative: no limit), and runs the handlers.

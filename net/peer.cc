@@ -20,12 +20,18 @@ bool in_group(int fd, gid_t group) {
 
 }  // namespace
 
-bool is_privileged_peer(int fd, std::optional<gid_t> group) {
+std::optional<Peer> peer_of(int fd) {
   ucred peer{};
   socklen_t bytes = sizeof(peer);
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return false;
-  if (peer.uid == 0 || peer.uid == geteuid()) return true;
-  return group && (peer.gid == *group || in_group(fd, *group));
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) != 0) return std::nullopt;
+  return Peer{.uid = peer.uid, .gid = peer.gid, .pid = peer.pid};
+}
+
+bool is_privileged_peer(int fd, std::optional<gid_t> group) {
+  const std::optional<Peer> peer = peer_of(fd);
+  if (!peer) return false;
+  if (peer->uid == 0 || peer->uid == geteuid()) return true;
+  return group && (peer->gid == *group || in_group(fd, *group));
 }
 
 }  // namespace toll::net

@@ -34,6 +34,7 @@ class SimLoop final : public net::Loop, private SocketOwner {
   bool hung_up(int) override { return false; }  // an end is told as such, and sending then fails
   void send_at_once(int fd, std::string_view bytes) override;
   bool peer_is_privileged(int, std::optional<gid_t>) override { return true; }
+  std::optional<net::Peer> peer(int) override { return net::Peer{}; }
   void run_once(int64_t timeout_ns) override;
   net::Backend backend() const override { return net::Backend::kSimulated; }
   net::Doorbell& doorbell() override { return doorbell_; }

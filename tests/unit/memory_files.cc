@@ -71,6 +71,13 @@ class MemoryFile final : public net::File {
     return uint64_t{inode_->now.size()};
   }
 
+  std::expected<void, net::FileError> truncate(uint64_t bytes) override {
+    const int error = disk_.begin(FileOperation::kTruncate, generation_);
+    if (error != 0) return failure(error, "cut the end off " + name_);
+    MemoryDisk::truncate(*inode_, bytes);
+    return {};
+  }
+
  private:
   MemoryDisk& disk_;
   uint64_t generation_;
@@ -196,6 +203,16 @@ int MemoryDisk::write(Inode& inode, uint64_t offset, std::string_view bytes, int
   put_at(inode.now, offset, bytes);
   inode.writes.push_back({.offset = offset, .bytes = std::string(bytes)});
   return error;
+}
+
+void MemoryDisk::truncate(Inode& inode, uint64_t bytes) {
+  inode.now.resize(bytes);
+  inode.durable.resize(std::min<uint64_t>(bytes, inode.durable.size()));
+  for (Write& write : inode.writes) {
+    write.bytes.resize(std::min<uint64_t>(write.bytes.size(),
+                                          std::max<uint64_t>(bytes, write.offset) - write.offset));
+  }
+  std::erase_if(inode.writes, [](const Write& write) { return write.bytes.empty(); });
 }
 
 void MemoryDisk::sync(Inode& inode, bool success) {

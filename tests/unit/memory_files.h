@@ -27,7 +27,8 @@ enum class FileOperation : uint8_t {
   kWrite,
   kRead,
   kSync,
-  kSize
+  kSize,
+  kTruncate
 };
 
 class MemoryDisk {
@@ -104,6 +105,8 @@ class MemoryDisk {
   // The errno that this operation is to fail with; 0: none.
   int begin(FileOperation operation, uint64_t generation);
   int write(Inode& inode, uint64_t offset, std::string_view bytes, int error);
+  // Lasts at once, unlike what is written.
+  static void truncate(Inode& inode, uint64_t bytes);
   void sync(Inode& inode, bool success);
   void sync_directory(bool success);
   void change(Change change);
@@ -115,7 +118,7 @@ class MemoryDisk {
   std::mt19937_64 random_;
   uint64_t generation_ = 0;
   uint64_t operations_ = 0;
-  std::array<uint64_t, 10> counts_ = {};
+  std::array<uint64_t, 11> counts_ = {};
   std::optional<uint64_t> fail_at_;
   int fail_error_ = 0;
   uint64_t fail_again_ = 0;

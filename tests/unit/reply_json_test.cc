@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/json_string.h"
+
 namespace toll::daemon {
 namespace {
 
@@ -46,6 +48,16 @@ TEST(ReplyJson, AnErrorIsACodeAndAMessage) {
             R"({"result":"error","code":"NOPOLICY","message":"no policy \"x\""})");
   EXPECT_EQ(json_of_bytes("ERR BUSY\n"), R"({"result":"error","code":"BUSY","message":""})");
   EXPECT_EQ(json_of_bytes("ERR\n"), R"({"result":"error","code":"","message":""})");
+}
+
+TEST(ReplyJson, AnEventIsAnObjectOfItsFields) {
+  EXPECT_EQ(json_of_bytes("EVENT refusals policy=api id=0f units=5 retry=-1\n"),
+            R"({"event":"refusals","policy":"api","id":"0f","units":5,"retry":-1})");
+  EXPECT_EQ(json_of_bytes("EVENT breaker state=open \"cause=in a row\" x\n"),
+            R"({"event":"breaker","state":"open","cause":"in a row","x":""})");
+  EXPECT_EQ(json_of_bytes("EVENT budget spent=3 budget=1\n"),
+            R"({"event":"budget","spent":"3","budget":"1"})");
+  EXPECT_EQ(json_of_bytes("EVENT gap lost=7\n"), R"({"event":"gap","lost":7})");
 }
 
 TEST(JsonString, QuotesAndControlBytesAreEscaped) {
