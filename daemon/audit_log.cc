@@ -13,6 +13,10 @@ namespace {
 // Of the end of a file that is looked through for its last line. No line is as long.
 constexpr size_t kTailBytes = size_t{64} << 10;
 
+// A disk that took everything for so long is well again: on a full one there may be room for a
+// short record between two that find none.
+constexpr engine::TimeUs kWellAfterUs = 1'000'000;
+
 // How a record begins.
 constexpr std::string_view kBeginning = "{\"number\":";
 
@@ -113,7 +117,7 @@ void AuditLog::lose(uint64_t records) {
 }
 
 void AuditLog::flush(engine::TimeUs now) {
-  if (pending_.empty() && untold_ == 0) return;
+  if (pending_.empty() && untold_ == 0) return look_whether_well(now);
   AuditLink link = last_;
   std::string bytes;
   const auto put = [&](engine::TimeUs time, std::string_view kind, std::string_view fields) {
@@ -126,13 +130,19 @@ void AuditLog::flush(engine::TimeUs now) {
   const auto records = std::exchange(pending_, {});
   if (auto written = write(bytes, now); !written) {
     lose(records.size());
-    return failed(written.error());
+    return failed(written.error(), now);
   }
-  if (failing_) spdlog::info("the audit log is written again; {} records are missing", untold_);
-  failing_ = false;
   figures_.records.add(link.number - last_.number);
   last_ = std::move(link);
   untold_ = 0;
+  look_whether_well(now);
+}
+
+void AuditLog::look_whether_well(engine::TimeUs now) {
+  if (!failing_ || now < failed_at_ + kWellAfterUs) return;
+  failing_ = false;
+  spdlog::info("the audit log is written again; {} records are missing in all",
+               figures_.lost.get());
 }
 
 AuditLog::Done AuditLog::write(std::string_view bytes, engine::TimeUs now) {
@@ -144,7 +154,7 @@ AuditLog::Done AuditLog::write(std::string_view bytes, engine::TimeUs now) {
     ragged_ = false;
   }
   if (bytes_ > 0 && bytes_ + bytes.size() > settings_.bytes_max) {
-    if (auto rotated = rotate(); !rotated) failed(rotated.error());
+    if (auto rotated = rotate(now); !rotated) failed(rotated.error(), now);
     if (file_ == nullptr) {
       if (auto opened = open_file(now); !opened) return opened;
     }
@@ -159,8 +169,8 @@ AuditLog::Done AuditLog::write(std::string_view bytes, engine::TimeUs now) {
 }
 
 // An error leaves the names as far as they came: the next time goes on from there.
-AuditLog::Done AuditLog::rotate() {
-  sync();
+AuditLog::Done AuditLog::rotate(engine::TimeUs now) {
+  sync(now);
   const auto listed = files_->list();
   if (!listed) return std::unexpected(listed.error());
   const std::set<std::string> names(listed->begin(), listed->end());
@@ -173,23 +183,24 @@ AuditLog::Done AuditLog::rotate() {
   return files_->sync_directory();
 }
 
-void AuditLog::failed(const net::FileError& error) {
+void AuditLog::failed(const net::FileError& error, engine::TimeUs now) {
   figures_.errors.add();
+  failed_at_ = now;
   if (failing_) return;
   failing_ = true;
   spdlog::error("the audit log: {}; its records are counted until it can be written", error.text);
 }
 
 // Only what the machine loses with its power needs it, so an error is told and no more.
-void AuditLog::sync() {
+void AuditLog::sync(engine::TimeUs now) {
   if (!std::exchange(unsynced_, false) || file_ == nullptr) return;
-  if (auto synced = file_->sync(); !synced) failed(synced.error());
+  if (auto synced = file_->sync(); !synced) failed(synced.error(), now);
 }
 
 void AuditLog::reopen(engine::TimeUs now) {
   flush(now);
-  sync();
-  if (auto opened = open_file(now); !opened) failed(opened.error());
+  sync(now);
+  if (auto opened = open_file(now); !opened) failed(opened.error(), now);
 }
 
 }  // namespace toll::daemon

@@ -47,16 +47,16 @@ class AuditLog {
   void add(engine::TimeUs time, std::string_view kind, std::string fields = "");
   // So many more are missing.
   void lose(uint64_t records);
-  // Writes what was added. `now` is the time of a gap.
+  // Writes what was added, and what is to be told of a gap. `now` is its time.
   void flush(engine::TimeUs now);
   // Makes what was written last.
-  void sync();
+  void sync(engine::TimeUs now);
   // The file that has the name now, which may be a new one: somebody moved ours away. The chain
   // goes on.
   void reopen(engine::TimeUs now);
 
-  // Is there a gap that no record tells of yet, because the disk failed?
-  bool owes_gap() const { return untold_ > 0; }
+  // Has the disk failed lately? Then flush() is to be called again before long.
+  bool failing() const { return failing_; }
   bool unsynced() const { return unsynced_; }
   const AuditFigures& figures() const { return figures_; }
   const AuditLink& last() const { return last_; }
@@ -81,8 +81,9 @@ class AuditLog {
   std::expected<AuditLink, net::FileError> last_of_rotated();
   Done open_file(engine::TimeUs now);
   Done write(std::string_view bytes, engine::TimeUs now);
-  Done rotate();
-  void failed(const net::FileError& error);
+  Done rotate(engine::TimeUs now);
+  void failed(const net::FileError& error, engine::TimeUs now);
+  void look_whether_well(engine::TimeUs now);
   std::string rotated(uint32_t number) const;
 
   const std::unique_ptr<net::FileSystem> files_;
@@ -91,7 +92,8 @@ class AuditLog {
   uint64_t bytes_ = 0;               // of whole lines
   bool ragged_ = false;              // there may be more behind them
   bool unsynced_ = false;
-  bool failing_ = false;  // has been told
+  bool failing_ = false;  // which was told
+  engine::TimeUs failed_at_ = 0;
   AuditLink last_;
   std::vector<Pending> pending_;
   uint64_t untold_ = 0;  // lost, and no record says so yet

@@ -134,7 +134,7 @@ void Herald::run() {
   audit_->add(process_.clock.now_us(), "stop",
               untold == 0 ? "" : fmt::format(",\"skipped\":{}", untold));
   audit_->flush(process_.clock.now_us());
-  audit_->sync();
+  audit_->sync(process_.clock.now_us());
 }
 
 bool Herald::has_mail() const {
@@ -145,12 +145,14 @@ bool Herald::has_mail() const {
 // How long to sleep at most, for poll(2).
 int Herald::until_next_turn_ms() {
   if (owes_events()) return kSendAgainMs;
-  const bool owes = audit_ != nullptr && (audit_->owes_gap() || audit_->unsynced());
+  const bool owes = audit_ != nullptr && (audit_->failing() || audit_->unsynced());
   return owes ? kSecondMs : -1;
 }
 
 // Returns whether there was anything.
 bool Herald::turn() {
+  const engine::TimeUs now = process_.clock.now_us();
+  if (reopen_.exchange(false) && audit_ != nullptr) audit_->reopen(now);
   bool any = false;
   for (const auto& happenings : process_.happenings) {
     any |= happenings->collect([this](const Happening& happening) { take(happening); });
@@ -158,12 +160,10 @@ bool Herald::turn() {
   look_for_losses();
   send_events();
   if (audit_ == nullptr) return any;
-  const engine::TimeUs now = process_.clock.now_us();
-  if (reopen_.exchange(false)) audit_->reopen(now);
   audit_->flush(now);
   const int64_t now_ns = process_.machine.monotonic_ns();
   if (now_ns >= synced_ns_ + kSecondNs) {
-    audit_->sync();
+    audit_->sync(now);
     synced_ns_ = now_ns;
   }
   return any;

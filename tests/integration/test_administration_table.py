@@ -21,7 +21,7 @@ ttl = "2m"
 """
 
 VERBS = ("CHECK", "PEEK", "REFUND", "CHARGE", "RESET", "ACQUIRE", "RELEASE", "CL.THROTTLE", "PING",
-         "HEALTH", "STATS", "POLICIES", "HOT", "CONFIG", "RELOAD", "LEVEL", "DRAIN",
+         "HEALTH", "STATS", "POLICIES", "HOT", "CONFIG", "RELOAD", "LEVEL", "DRAIN", "WATCH",
          "VERSION", "HELP")
 
 

@@ -49,6 +49,8 @@ HEALTHY = {
     "tollkeeper_clients_limit": "100",
     "tollkeeper_loop_stuck_seconds": "9",
     "tollkeeper_loop_stalls_total": "0+50",
+    "tollkeeper_audit_records_lost_total": "3",
+    "tollkeeper_audit_errors_total": "3",
     "tollkeeper_config_last_reload_successful": "1",
 }
 
@@ -86,6 +88,8 @@ CASES = [
     ({"tollkeeper_connections_refused_total": "3+1"}, {"TollkeeperClientsFull"}),
     ({"tollkeeper_loop_stuck_seconds": "11"}, {"TollkeeperLoopStuck"}),
     ({"tollkeeper_loop_stalls_total": "0+90"}, {"TollkeeperLoopStalls"}),
+    ({"tollkeeper_audit_records_lost_total": "3+1"}, {"TollkeeperAuditIncomplete"}),
+    ({"tollkeeper_audit_errors_total": "3+1"}, {"TollkeeperAuditIncomplete"}),
     ({"tollkeeper_config_last_reload_successful": "0"}, {"TollkeeperReloadFailed"}),
 ]
 

@@ -1,14 +1,12 @@
 """When charges are refused: a Redis that evicts, a name that two daemons have, a full disk."""
 
-import contextlib
-import os
 import shutil
-import subprocess
 
 import pytest
 
 from support import costs
 from support.costs import charge, has, nanos
+from support.small_disk import SmallDisk
 from support.store import health, joined
 from support.waiting import eventually
 
@@ -81,39 +79,6 @@ def test_of_a_copied_state_one_is_fenced(daemon, redis):
 
 
 # -- a full disk
-
-class SmallDisk:
-    """A file system of 20 MB for one daemon; or, also where we may not mount, a bound on files."""
-
-    def __init__(self, place, mounts):
-        self.path = place / "disk"
-        self.path.mkdir()
-        self.mounted = mounts and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=20m", "toll", str(self.path)],
-            capture_output=True, check=False).returncode == 0
-
-    def fill(self, one):
-        if not self.mounted:
-            return self._bound_files(one, 4096)
-        with open(self.path / "filler", "wb", buffering=0) as filler:
-            with contextlib.suppress(OSError):
-                while filler.write(bytes(1 << 14)):
-                    pass
-        return None
-
-    def make_room(self, one):
-        if not self.mounted:
-            return self._bound_files(one, "unlimited")
-        return os.unlink(self.path / "filler")
-
-    @staticmethod
-    def _bound_files(one, size):
-        subprocess.run(["prlimit", f"--pid={one.pid}", f"--fsize={size}:unlimited"], check=True)
-
-    def close(self):
-        if self.mounted:
-            subprocess.run(["umount", "-l", str(self.path)], check=True)
-
 
 @pytest.fixture(name="disk", params=[True, False], ids=["disk", "file"])
 def _disk(place, request):
