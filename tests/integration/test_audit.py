@@ -126,7 +126,7 @@ def test_who_does_not_wait_for_the_reply_is_told_of(daemon, log):
 
 
 def test_budgets_and_the_breaker(daemon, redis, log):
-    quick = table(redis.url(), call_timeout="50ms") + "[redis.breaker]\nfailures = 1\n"
+    quick = table(redis.url(), call_timeout="1s") + "[redis.breaker]\nfailures = 1\n"
     one = joined(daemon(quick + POLICIES + audit.table(log)))
     with one.line() as client:
         for request in (f"BUDGET SET {ID} 2", f"COST ADD {ID} 1.5", f"COST CHECK {ID} 1",

@@ -121,7 +121,7 @@ def test_what_was_asked_before_is_answered_before(daemon, redis):
 
 
 def test_budgets_and_the_breaker_are_told(daemon, redis):
-    quick = table(redis.url(), call_timeout="50ms") + "[redis.breaker]\nfailures = 1\n"
+    quick = table(redis.url(), call_timeout="1s") + "[redis.breaker]\nfailures = 1\n"
     one = joined(daemon(quick + POLICIES))
     with watching(one, "budget", "breaker") as watcher, one.line() as client:
         client.ask_all([f"BUDGET SET {ID} 1", f"COST ADD {ID} 0.5", f"COST CHECK {ID} 1"])
