@@ -14,6 +14,7 @@
 #include "config/audit.h"
 #include "config/load.h"
 #include "daemon/audit_chain.h"
+#include "daemon/command_options.h"
 #include "daemon/pseudonyms.h"
 
 namespace toll::daemon {
@@ -24,8 +25,8 @@ namespace fs = std::filesystem;
 // A line longer than any record is none.
 constexpr size_t kLineBytesMax = size_t{1} << 16;
 
-int complain(std::string_view why) {
-  fmt::print(stderr, "tollkeeper: {}\n", why);
+int fault(std::string_view why) {
+  complain(why);
   return 2;
 }
 
@@ -95,7 +96,7 @@ class ChainWalk {
     std::vector<AuditFile> files;
     for (const fs::path& path : paths) {
       LineReader lines(path);
-      if (!lines.is_open()) return complain(fmt::format("{}: cannot be read", path.string()));
+      if (!lines.is_open()) return fault(fmt::format("{}: cannot be read", path.string()));
       std::string line;
       const auto first = lines.next(line) ? parse_audit_line(line) : std::nullopt;
       files.push_back({path, first ? first->number : 0});
@@ -203,13 +204,13 @@ std::expected<std::string, std::string> find_key(const std::string& key_file) {
 
 int run_audit_command(std::span<const std::string> words, std::FILE* out) {
   if (words.empty() || words[0] != "verify") {
-    return complain("usage: tollkeeper audit verify [FILE...]");
+    return fault("usage: tollkeeper audit verify [FILE...]");
   }
   if (words.size() > 1) return ChainWalk(out).run({words.begin() + 1, words.end()});
   const auto settings = settings_in_force();
-  if (!settings) return complain(settings.error() + "; or name the files");
+  if (!settings) return fault(settings.error() + "; or name the files");
   if (settings->audit.file.empty()) {
-    return complain("no audit log is configured: audit.file; or name the files");
+    return fault("no audit log is configured: audit.file; or name the files");
   }
   return ChainWalk(out).run(rotated_files(settings->audit.file));
 }
@@ -218,12 +219,12 @@ int run_pseudonymize_command(std::span<const std::string> words, std::FILE* out)
   std::string key_file;
   if (!words.empty() && words[0] == "--key-file") {
     if (words.size() < 2)
-      return complain("usage: tollkeeper pseudonymize [--key-file FILE] [ID...]");
+      return fault("usage: tollkeeper pseudonymize [--key-file FILE] [ID...]");
     key_file = words[1];
     words = words.subspan(2);
   }
   auto key = find_key(key_file);
-  if (!key) return complain(key.error());
+  if (!key) return fault(key.error());
   const Pseudonyms pseudonyms(std::move(*key));
   const auto print = [&](const std::string& id) {
     const std::string line = pseudonyms.of(id) + "  " + id + "\n";

@@ -8,6 +8,7 @@
 
 #include "daemon/client_connection.h"
 #include "daemon/human_text.h"
+#include "daemon/json_string.h"
 #include "daemon/reply_json.h"
 #include "daemon/reply_printer.h"
 

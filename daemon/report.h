@@ -51,9 +51,6 @@ uint64_t logs_dropped(const Process& process);
 // ... that wait on this host's disk for Redis. REQUIRES: log records are switched on.
 uint64_t logs_in_spill(const Process& process);
 
-// In place of a policy's name: CL.THROTTLE has none, and no policy's name can have a bracket.
-inline constexpr std::string_view kThrottleLabel = "(throttle)";
-
 // policy idhash share, at most `most`: the keys decided on most lately.
 std::vector<std::array<std::string, 3>> hot_rows(const Process& process,
                                                  const engine::PolicyTable& policies, size_t most);
