@@ -12,6 +12,12 @@ inline constexpr uint32_t kIdsMax = 100'000'000;
 inline constexpr uint32_t kRunsMax = 1'000;
 inline constexpr double kSecondsMax = 3'600;
 
+// Of an open loop. Down to one request a second, so that a server that answers is heard of in time.
+inline constexpr double kRateMin = 1;
+inline constexpr double kRateMax = 100'000'000;
+// A request sent longer after it was due than a timer takes to fire was late.
+inline constexpr int64_t kLateNs = 1'000'000;
+
 // Requests rendered before a run: enough that a cycle through them touches every id of a small
 // keyspace, few enough that they stay a stream the prefetcher can follow.
 inline constexpr size_t kScriptRequestsMin = 16'384;
@@ -23,6 +29,7 @@ inline constexpr size_t kReceiveBytes = 64 * 1024;
 
 // A server that answers nothing for this long has failed the run.
 inline constexpr int64_t kStallNs = 5'000'000'000;
+static_assert(kStallNs > 2e9 / kRateMin);
 
 // Requests sent in one go while filling a daemon with keys. Their bytes fit a socket's buffer, so
 // that neither side can wait for the other to read.

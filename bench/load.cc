@@ -10,7 +10,9 @@
 #include <fmt/format.h>
 #include <optional>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <utility>
 #include <vector>
 
 #include "bench/limits.h"
@@ -21,7 +23,7 @@
 namespace toll::bench {
 namespace {
 
-constexpr int kTurnMs = 100;
+constexpr int64_t kTurnNs = 100'000'000;
 constexpr int64_t kSettleNs = 10'000'000;
 constexpr uint32_t kOtherDescriptors = 64;
 
@@ -51,9 +53,14 @@ class Load {
   Status turn(bool sending);
   Status serve(LoadClient& client, uint32_t events, bool sending);
   Status arm(LoadClient& client);
+  Status send(LoadClient& client);
+  Status send_all_due();
+  Status begin();
+  int64_t wait_ns(bool sending) const;
   Status run_until(int64_t end_ns);
   Status drain();
   uint64_t in_flight() const;
+  bool is_open() const { return settings_.rate > 0; }
   std::expected<Mark, std::string> mark();
 
   const RequestScript& script_;
@@ -64,6 +71,9 @@ class Load {
   LoadTally tally_;
   int64_t now_ns_ = 0;
   int64_t heard_ns_ = 0;  // when the last reply came
+  Schedule schedule_;     // of an open loop
+  uint64_t next_due_ = 0;
+  OpenLoopResult open_;
   pid_t server_pid_ = 0;
   std::optional<RedisClient> redis_;
   Mark begin_;
@@ -126,23 +136,48 @@ Status Load::serve(LoadClient& client, uint32_t events, bool sending) {
     if (*read_ns > 0) now_ns_ = heard_ns_ = *read_ns;
   }
   if (auto sent = client.send_unsent(); !sent) return sent;
-  if (sending) {
-    if (auto sent = client.fill_window(now_ns_); !sent) return sent;
-  }
+  if (sending) return send(client);
   return arm(client);
+}
+
+Status Load::send(LoadClient& client) {
+  auto sent = is_open() ? client.send_due(schedule_, now_ns_) : client.fill_window(now_ns_);
+  return sent ? arm(client) : sent;
+}
+
+// All that has become due first, so that what a client owes leaves in one go.
+Status Load::send_all_due() {
+  const uint64_t first = next_due_;
+  for (; schedule_.due_ns(next_due_) <= now_ns_; ++next_due_) {
+    clients_[next_due_ % clients_.size()].owe();
+  }
+  const uint64_t last = std::min(next_due_, first + clients_.size());
+  for (uint64_t number = first; number < last; ++number) {
+    if (auto sent = send(clients_[number % clients_.size()]); !sent) return sent;
+  }
+  return {};
+}
+
+int64_t Load::wait_ns(bool sending) const {
+  if (!is_open() || !sending) return kTurnNs;
+  return std::clamp<int64_t>(schedule_.due_ns(next_due_) - clock_ns(), 0, kTurnNs);
 }
 
 Status Load::turn(bool sending) {
   std::array<epoll_event, 64> events;
-  const int ready = epoll_wait(epoll_.fd(), events.data(), events.size(), kTurnMs);
+  const timespec wait{0, wait_ns(sending)};
+  const int ready = epoll_pwait2(epoll_.fd(), events.data(), events.size(), &wait, nullptr);
   if (ready < 0 && errno != EINTR) {
     return std::unexpected(fmt::format("epoll: {}", std::strerror(errno)));
   }
-  if (ready <= 0) now_ns_ = clock_ns();
+  if (ready <= 0 || is_open()) now_ns_ = clock_ns();
   for (int at = 0; at < ready; ++at) {
     const epoll_event& event = events[static_cast<size_t>(at)];
     auto& client = *static_cast<LoadClient*>(event.data.ptr);
     if (auto served = serve(client, event.events, sending); !served) return served;
+  }
+  if (is_open() && sending) {
+    if (auto sent = send_all_due(); !sent) return sent;
   }
   if (now_ns_ - heard_ns_ > kStallNs) {
     return std::unexpected(fmt::format("no reply for {} s with {} requests in flight",
@@ -165,13 +200,26 @@ Status Load::drain() {
   return {};
 }
 
+Status Load::begin() {
+  now_ns_ = heard_ns_ = clock_ns();
+  if (is_open()) {
+    // Sleeps end when the next request is due, not up to 50 us later.
+    prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    schedule_ = {now_ns_, 1e9 / settings_.rate, settings_.clients};
+    uint64_t number = 0;
+    for (LoadClient& client : clients_) client.begin_schedule(number++);
+    return {};
+  }
+  for (LoadClient& client : clients_) {
+    now_ns_ = clock_ns();
+    if (auto sent = send(client); !sent) return sent;
+  }
+  return {};
+}
+
 Status Load::run() {
   const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
-  now_ns_ = heard_ns_ = clock_ns();
-  for (LoadClient& client : clients_) {
-    if (auto sent = client.fill_window(clock_ns()); !sent) return sent;
-    if (auto armed = arm(client); !armed) return armed;
-  }
+  if (auto begun = begin(); !begun) return begun;
   if (auto warm = run_until(now_ns_ + ns(settings_.warmup_s)); !warm) return warm;
   auto begin = mark();
   if (!begin) return std::unexpected(begin.error());
@@ -181,14 +229,22 @@ Status Load::run() {
   const int64_t settle_ns = std::min(kSettleNs, ns(settings_.seconds) / 10);
   if (auto settled = run_until(begin_.at_ns + settle_ns); !settled) return settled;
   tally_.latency_ns.clear();
+  const int64_t counted_from_ns = now_ns_;
+  tally_.sent_when_due = tally_.sent_late = 0;
   if (auto done = run_until(begin_.at_ns + ns(settings_.seconds)); !done) return done;
+  if (is_open()) {
+    open_ = {static_cast<double>(now_ns_ - counted_from_ns) * 1e-9, tally_.sent_when_due,
+             tally_.sent_late, 0};
+    // Whatever was due in the counted seconds counts, answered by then or not.
+    for (LoadClient& client : clients_) open_.unsent += client.count_waiting(schedule_, now_ns_);
+  }
+  // The histogram, like every figure, is of the counted seconds; the last replies are not in them.
+  Histogram counted = tally_.latency_ns;
   auto end = mark();
   if (!end) return std::unexpected(end.error());
   end_ = *std::move(end);
-  // The histogram, like every figure, is of the counted seconds; the last replies are not in them.
-  const Histogram counted = tally_.latency_ns;
   auto drained = drain();
-  tally_.latency_ns = counted;
+  tally_.latency_ns = std::move(counted);
   return drained;
 }
 
@@ -232,6 +288,7 @@ LoadResult Load::result() const {
   result.client_cpu_s = end_.client_cpu_s - begin_.client_cpu_s;
   result.server = end_.server - begin_.server;
   if (redis_) result.redis = end_.redis - begin_.redis;
+  if (is_open()) result.open_loop = open_;
   result.asked_decisions = tally_.asked_decisions;
   result.asked_others = tally_.asked_others;
   result.all_counts = tally_.counts;
@@ -246,6 +303,14 @@ double us_per(double seconds, uint64_t requests) {
 }
 
 }  // namespace
+
+OpenLoopResult& operator+=(OpenLoopResult& sum, const OpenLoopResult& more) {
+  sum.seconds += more.seconds;
+  sum.sent += more.sent;
+  sum.late += more.late;
+  sum.unsent += more.unsent;
+  return sum;
+}
 
 double LoadResult::client_cpu_us() const {
   return us_per(client_cpu_s, replies);

@@ -5,6 +5,10 @@
 // next request as an answer comes. A request's latency runs from the reading of the clock before it
 // was handed to the kernel to the one after its reply was read. Nothing is formatted or
 // allocated while it runs.
+//
+// Open loop: each request has a time at which it is due, whatever became of those before, and its
+// latency runs from then. So a stall is counted by all that would have been asked meanwhile, not by
+// the few that were in flight (Gil Tene: "coordinated omission").
 #pragma once
 
 #include <cstdint>
@@ -26,7 +30,19 @@ struct LoadSettings {
   double seconds = 5;
   double warmup_s = 1;  // the same load before, not counted
   uint64_t seed = 1;    // where in the script each client begins
+  double rate = 0;      // requests/s of all clients together in an open loop; 0 is a closed one
 };
+
+// What became of the requests of an open loop that were due.
+struct OpenLoopResult {
+  double seconds = 0;
+  uint64_t sent = 0;
+  uint64_t late = 0;    // of these: more than kLateNs after they were due
+  uint64_t unsent = 0;  // still due at the end. The latencies have them with their wait until then
+
+  double rate() const { return static_cast<double>(sent) / seconds; }
+};
+OpenLoopResult& operator+=(OpenLoopResult& sum, const OpenLoopResult& more);
 
 // Figures of the counted seconds, except where said otherwise.
 struct LoadResult {
@@ -37,6 +53,7 @@ struct LoadResult {
   double client_cpu_s = 0;
   ProcessUsage server;              // threads empty when the server's process is not to be seen
   std::optional<RedisUsage> redis;  // of the Redis that was named
+  std::optional<OpenLoopResult> open_loop;
   // Over the whole run, warm-up and last replies included: what was asked and what was answered.
   uint64_t asked_decisions = 0;
   uint64_t asked_others = 0;

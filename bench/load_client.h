@@ -1,4 +1,5 @@
-// One connection of a load: keeps `depth` requests in flight and times their replies.
+// One connection of a load: keeps `depth` requests in flight, or sends each when it is due, and
+// times their replies.
 //
 // Owned by the load, used on its thread; must not move once the epoll set points to it.
 #pragma once
@@ -25,6 +26,20 @@ struct LoadTally {
   uint64_t asked_decisions = 0;
   uint64_t asked_others = 0;
   Histogram latency_ns;
+  uint64_t sent_when_due = 0;  // of an open loop; those after kLateNs too
+  uint64_t sent_late = 0;
+};
+
+// When the requests of an open loop are due: one every 1/rate seconds, and to each client in turn.
+struct Schedule {
+  int64_t start_ns = 0;
+  double interval_ns = 0;
+  uint64_t clients = 1;
+
+  // Request `number` is that of client `number % clients`.
+  int64_t due_ns(uint64_t number) const {
+    return start_ns + static_cast<int64_t>(static_cast<double>(number) * interval_ns);
+  }
 };
 
 class LoadClient {
@@ -42,6 +57,16 @@ class LoadClient {
   // they count from. Errors: broken.
   std::expected<void, std::string> fill_window(int64_t now_ns);
 
+  // Open loop: the first request of this client has that number.
+  void begin_schedule(uint64_t number) { due_number_ = number; }
+  // One more of its requests has become due.
+  void owe() { ++owed_; }
+  // Sends what is due, as far as `depth` and the kernel allow: the rest stays due. Its replies are
+  // timed from when each was due. Errors: broken.
+  std::expected<void, std::string> send_due(const Schedule& schedule, int64_t now_ns);
+  // Counts those not answered yet with the wait they have had so far; how many are not even sent.
+  uint64_t count_waiting(const Schedule& schedule, int64_t now_ns);
+
   // Sends the rest of a request that was cut off by a full socket, and nothing new.
   std::expected<void, std::string> send_unsent();
 
@@ -53,13 +78,16 @@ class LoadClient {
   bool armed_for_write = false;  // the load's: whether the epoll set waits for room
 
  private:
-  // Requests that left together share their time.
+  // Requests that left together share the time they count from.
   struct Group {
-    int64_t sent_ns = 0;
+    int64_t since_ns = 0;
     uint32_t count = 0;
   };
 
   void settle(uint32_t replies, int64_t now_ns);
+  // Makes the next requests of the script, at most that many, the unsent ones; says how many.
+  uint32_t take(uint64_t most);
+  void add_group(int64_t since_ns, uint32_t count);
 
   Socket socket_;
   const RequestScript& script_;
@@ -67,6 +95,8 @@ class LoadClient {
   uint32_t depth_;
   uint32_t in_flight_ = 0;
   std::string_view unsent_;  // the end of the last slice
+  uint64_t owed_ = 0;        // requests that are due and not sent
+  uint64_t due_number_ = 0;  // of the first of them, or of the next
   ReplyCounter counter_;
   LoadTally& tally_;
   // A ring: each group holds at least one request in flight, so there are never more than `depth`.

@@ -76,7 +76,12 @@ Summary summarize(const TargetRuns& entry) {
   summary.redis_calls_per_1000 = median(runs, &LoadResult::redis_calls_per_1000);
   summary.redis_script_us = median(runs, &LoadResult::redis_script_us);
   summary.redis_cpu_us = median(runs, &LoadResult::redis_cpu_us);
-  for (const LoadResult& run : runs) summary.counts += run.counts;
+  for (const LoadResult& run : runs) {
+    summary.counts += run.counts;
+    if (!run.open_loop) continue;
+    if (!summary.open_loop) summary.open_loop.emplace();
+    *summary.open_loop += *run.open_loop;
+  }
   const LoadResult& last = runs.back();
   for (const ThreadUsage& thread : last.server.threads) {
     summary.threads.push_back({thread.name, thread.cpu_s() / last.seconds,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ struct Summary {
   double redis_script_us = 0;       // per request, in scripts, as Redis itself counts
   double redis_cpu_us = 0;          // per request, of its whole process
   ReplyCounts counts;
+  std::optional<OpenLoopResult> open_loop;  // sums
   // Of the last run, per thread: the part of the time it was on a CPU, and sleeps a second.
   struct Thread {
     std::string name;

@@ -17,9 +17,15 @@ void add_load_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_option("--clients", options.load.clients, "Connections")
       ->check(CLI::Range(1U, kClientsMax))
       ->capture_default_str();
-  app.add_option("--depth", options.load.depth, "Requests that each keeps in flight")
+  app.add_option("--depth", options.load.depth,
+                 "Requests that each keeps in flight; with --rate, at most")
       ->check(CLI::Range(1U, kDepthMax))
       ->capture_default_str();
+  app.add_option(
+         "--rate", options.load.rate,
+         "Open loop: so many requests/s over all clients, each sent when it is due, replies "
+         "or not; latency counts from then")
+      ->check(CLI::Range(kRateMin, kRateMax));
   app.add_option("--seconds", options.load.seconds, "How long to measure")
       ->check(CLI::Range(0.01, kSecondsMax))
       ->capture_default_str();
@@ -123,6 +129,9 @@ std::expected<void, std::string> finish(const RawOptions& raw, Options& options)
   if (raw.server_cpu >= 0) options.server_cpu = raw.server_cpu;
   if ((options.suite || options.suite_redis) && !spawns) {
     return std::unexpected(std::string("--suite and --suite-redis need --spawn"));
+  }
+  if ((options.suite || options.suite_redis) && options.load.rate > 0) {
+    return std::unexpected(std::string("the suites are closed loops: leave --rate out"));
   }
   if (auto redis = finish_redis(raw, options); !redis) return redis;
   options.backend = net::Backend::kEpoll;

@@ -4,6 +4,8 @@
 #include <iterator>
 #include <string_view>
 
+#include "bench/limits.h"
+
 namespace toll::bench {
 namespace {
 
@@ -13,6 +15,13 @@ void append_text(const TargetRuns& entry, std::string& out) {
   auto to = std::back_inserter(out);
   fmt::format_to(to, "{} (median of {})\n", entry.target.name, entry.runs.size());
   fmt::format_to(to, "  throughput  {:.0f} requests/s\n", summary.throughput);
+  if (const auto& open = summary.open_loop) {
+    fmt::format_to(
+        to,
+        "  open loop   {:.1f} requests/s sent, {} in all, {} of them more than {} ms late, "
+        "{} not sent; latency from when due\n",
+        open->rate(), open->sent, open->late, kLateNs / 1'000'000, open->unsent);
+  }
   fmt::format_to(to,
                  "  latency     p50 {:.1f} us  p90 {:.1f}  p99 {:.1f}  p99.9 {:.1f}  max {:.1f}\n",
                  summary.p50_us, summary.p90_us, summary.p99_us, summary.p999_us, summary.max_us);
@@ -66,6 +75,10 @@ void append_json(const TargetRuns& entry, std::string& out) {
                  "\"latency_us\":{{\"p50\":{:.3f},\"p90\":{:.3f},\"p99\":{:.3f},\"p99.9\":{:.3f},"
                  "\"max\":{:.3f}}},",
                  summary.p50_us, summary.p90_us, summary.p99_us, summary.p999_us, summary.max_us);
+  if (const auto& open = summary.open_loop) {
+    fmt::format_to(to, "\"open_loop\":{{\"rate\":{:.2f},\"sent\":{},\"late\":{},\"unsent\":{}}},",
+                   open->rate(), open->sent, open->late, open->unsent);
+  }
   fmt::format_to(to, "\"client_cpu_us\":{:.4f},\"server_cpu_us\":{:.4f},", summary.client_cpu_us,
                  summary.server_cpu_us);
   fmt::format_to(to,

@@ -1,7 +1,10 @@
 """tollkeeper-bench runs and its figures hang together. No figure is judged here."""
 
 import json
+import socket
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -47,6 +50,77 @@ def test_a_short_run_has_plausible_figures(daemon, shape, framing):
     with one.line() as client:
         counted = dict(client.ask("STATS").rows)
     assert counted["allowed"] >= replies["allow"], "it counts what the daemon has answered"
+
+
+class StallingServer:
+    """Answers every line with one ALLOW, but not for 200 ms of each half second."""
+
+    STALL_S, EVERY_S = 0.2, 0.5
+
+    def __init__(self, path):
+        self.path = path
+        self._ended = threading.Event()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self):
+        self._listener.settimeout(0.05)
+        while not self._ended.is_set():
+            try:
+                peer, _ = self._listener.accept()
+            except TimeoutError:
+                continue
+            self._threads.append(threading.Thread(target=self._serve, args=(peer,)))
+            self._threads[-1].start()
+
+    def _serve(self, peer):
+        with peer:
+            while data := peer.recv(65536):
+                into = time.monotonic() % self.EVERY_S
+                if into < self.STALL_S:
+                    self._ended.wait(self.STALL_S - into)
+                peer.sendall(b"ALLOW 10 9 0 100 local\n" * data.count(b"\n"))
+
+    def close(self):
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def stalling(place):
+    server = StallingServer(place / "stalling.sock")
+    yield server.path
+    server.close()
+
+
+def test_an_open_loop_shows_a_stall_that_a_closed_one_hides(stalling):
+    ask = ["--socket", stalling, "--clients", 2]
+    [closed] = bench(*ask, "--depth", 1)["targets"]
+    [opened] = bench(*ask, "--depth", 64, "--rate", 400)["targets"]
+    [narrow] = bench(*ask, "--depth", 4, "--rate", 400)["targets"]
+    assert "open_loop" not in closed
+    assert closed["latency_us"]["p50"] <= closed["latency_us"]["p90"] < 50_000
+    for target in opened, narrow:
+        assert target["fault"] == ""
+        assert target["latency_us"]["p99"] > 150_000
+        # Four tenths of the requests are due during a stall, whether or not there was room.
+        assert target["latency_us"]["p90"] > 100_000
+    assert 300 < opened["open_loop"]["rate"] < 440 and opened["open_loop"]["sent"] > 250
+    assert narrow["open_loop"]["late"] > 50, "those beyond the four in flight were sent late"
+
+
+def test_a_rate_that_a_server_cannot_keep_up_with_is_told(stalling):
+    [target] = bench("--socket", stalling, "--clients", 1, "--depth", 1, "--rate",
+                     1_000_000)["targets"]
+    told = target["open_loop"]
+    assert told["sent"] >= 1 and told["rate"] < 500_000, "one at a time in Python is slower"
+    assert told["unsent"] > 100_000 and told["late"] > told["sent"] / 2
+    assert target["latency_us"]["p50"] > 100_000, "what was not sent has waited since it was due"
 
 
 def test_the_floor_is_measured_in_the_same_run(daemon, backend):
