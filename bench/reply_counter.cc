@@ -2,30 +2,40 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 namespace toll::bench {
 namespace {
 
-constexpr size_t kErrorTextMax = 200;
+constexpr size_t kTextMax = 200;
+// The source stands before at most a position and a ticket.
+constexpr int kWordsAfterVerdict = 3;
 // A decision has at least its verdict and four figures; PEEK's answer has four fields.
 constexpr int64_t kDecisionElementsMin = 5;
+// Of a bulk string, what is enough to know a source by.
+constexpr size_t kWordMax = 16;
 constexpr int64_t kNumberMax = int64_t{1} << 62;
+
+template <class Operation>
+ReplyCounts combine(ReplyCounts one, const ReplyCounts& other, Operation operation) {
+  for (uint64_t ReplyCounts::* kind : {&ReplyCounts::allow, &ReplyCounts::deny, &ReplyCounts::ok,
+                                       &ReplyCounts::error, &ReplyCounts::unknown}) {
+    one.*kind = operation(one.*kind, other.*kind);
+  }
+  std::ranges::transform(one.sources, other.sources, one.sources.begin(), operation);
+  std::ranges::transform(one.codes, other.codes, one.codes.begin(), operation);
+  return one;
+}
 
 }  // namespace
 
 ReplyCounts operator-(const ReplyCounts& later, const ReplyCounts& earlier) {
-  return {later.allow - earlier.allow, later.deny - earlier.deny, later.ok - earlier.ok,
-          later.error - earlier.error, later.unknown - earlier.unknown};
+  return combine(later, earlier, std::minus<>());
 }
 
 ReplyCounts& operator+=(ReplyCounts& sum, const ReplyCounts& more) {
-  sum.allow += more.allow;
-  sum.deny += more.deny;
-  sum.ok += more.ok;
-  sum.error += more.error;
-  sum.unknown += more.unknown;
-  return sum;
+  return sum = combine(sum, more, std::plus<>());
 }
 
 uint32_t ReplyCounter::count(std::span<const char> bytes, ReplyCounts& counts) {
@@ -34,44 +44,77 @@ uint32_t ReplyCounter::count(std::span<const char> bytes, ReplyCounts& counts) {
 
 uint32_t ReplyCounter::count_lines(std::span<const char> bytes, ReplyCounts& counts) {
   uint32_t replies = 0;
-  while (!bytes.empty()) {
-    // By its first letter: a reply is counted for what it is when it begins and as complete when
-    // it ends; the caller looks at sums only once nothing is in flight.
-    if (at_start_) classify_line(bytes, counts);
-    const void* end = std::memchr(bytes.data(), '\n', bytes.size());
-    at_start_ = end != nullptr;
-    if (end == nullptr) break;
+  std::string_view rest(bytes.data(), bytes.size());
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    if (end == std::string_view::npos) {
+      keep_text(rest);
+      break;
+    }
+    const std::string_view line = rest.substr(0, end);
+    if (text_.empty()) {
+      count_line(line, counts);
+    } else {
+      keep_text(line);
+      count_line(text_, counts);
+      text_.clear();
+    }
     ++replies;
-    bytes = bytes.subspan(static_cast<size_t>(static_cast<const char*>(end) - bytes.data()) + 1);
+    rest.remove_prefix(end + 1);
   }
   return replies;
 }
 
-void ReplyCounter::classify_line(std::span<const char> rest, ReplyCounts& counts) {
-  switch (rest.front()) {
+void ReplyCounter::count_line(std::string_view line, ReplyCounts& counts) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  switch (line.empty() ? '\0' : line.front()) {
     case 'A':
       ++counts.allow;
-      return;
+      break;
     case 'D':
       ++counts.deny;
-      return;
+      break;
     case 'O':
       ++counts.ok;
-      return;
+      break;
     case 'E':
-      ++counts.error;
-      return keep_error(rest);
+      keep_error(line);
+      return count_error(line.substr(std::min(line.size(), line.find(' ') + 1)), counts);
     default:
       ++counts.unknown;
-      return keep_error(rest);
+      return keep_error(line);
+  }
+  for (int words = 0; words < kWordsAfterVerdict && !line.empty(); ++words) {
+    const size_t blank = std::min(line.rfind(' '), line.size());
+    if (count_source(line.substr(std::min(blank + 1, line.size())), counts)) return;
+    line = line.substr(0, blank == line.size() ? 0 : blank);
   }
 }
 
-void ReplyCounter::keep_error(std::span<const char> rest) {
-  if (!first_error_.empty()) return;
-  const auto end = std::ranges::find_if(rest, [](char c) { return c == '\n' || c == '\r'; });
-  const auto length = static_cast<size_t>(end - rest.begin());
-  first_error_.assign(rest.data(), std::min(length, kErrorTextMax));
+bool ReplyCounter::count_source(std::string_view word, ReplyCounts& counts) {
+  if (word != kReplySources[last_source_]) {
+    const auto* const found = std::ranges::find(kReplySources, word);
+    if (found == kReplySources.end()) return false;
+    last_source_ = static_cast<size_t>(found - kReplySources.begin());
+  }
+  ++counts.sources[last_source_];
+  return true;
+}
+
+// `text` begins with the code.
+void ReplyCounter::count_error(std::string_view text, ReplyCounts& counts) {
+  ++counts.error;
+  const std::string_view code = text.substr(0, text.find(' '));
+  const auto* const found = std::find(kErrorCodes.begin(), kErrorCodes.end() - 1, code);
+  ++counts.codes[static_cast<size_t>(found - kErrorCodes.begin())];
+}
+
+void ReplyCounter::keep_error(std::string_view text) {
+  if (first_error_.empty()) first_error_ = text.substr(0, kTextMax);
+}
+
+void ReplyCounter::keep_text(std::string_view part) {
+  text_ += part.substr(0, kTextMax - std::min(kTextMax, text_.size()));
 }
 
 uint32_t ReplyCounter::count_resp(std::span<const char> bytes, ReplyCounts& counts) {
@@ -79,6 +122,10 @@ uint32_t ReplyCounter::count_resp(std::span<const char> bytes, ReplyCounts& coun
   for (size_t at = 0; at < bytes.size();) {
     if (state_ == State::kBulk) {
       const auto skipped = std::min<int64_t>(bulk_left_, static_cast<int64_t>(bytes.size() - at));
+      if (text_.size() < kWordMax) {
+        const auto kept = static_cast<size_t>(std::min<int64_t>(skipped, kWordMax));
+        keep_text({bytes.data() + at, kept});
+      }
       bulk_left_ -= skipped;
       at += static_cast<size_t>(skipped);
       if (bulk_left_ == 0 && end_value(counts)) ++replies;
@@ -86,7 +133,6 @@ uint32_t ReplyCounter::count_resp(std::span<const char> bytes, ReplyCounts& coun
     }
     const char byte = bytes[at];
     if (state_ == State::kType) {
-      if (reply_type_ == 0 && byte == '-') keep_error(bytes.subspan(at));
       begin_value(byte);
     } else if (byte == '\n') {
       if (state_ == State::kNumber) end_number();
@@ -101,6 +147,8 @@ uint32_t ReplyCounter::count_resp(std::span<const char> bytes, ReplyCounts& coun
       negative_ = true;
     } else if (state_ == State::kNumber && byte >= '0' && byte <= '9') {
       if (number_ < kNumberMax / 16) number_ = number_ * 10 + (byte - '0');
+    } else if (state_ == State::kText && byte != '\r') {
+      keep_text({&byte, 1});
     }
     ++at;
   }
@@ -113,8 +161,10 @@ void ReplyCounter::begin_value(char type) {
     values_left_ = 1;
     elements_ = 0;
     first_number_ = -1;
+    has_source_ = false;
   }
   type_ = type;
+  text_.clear();
   number_ = 0;
   negative_ = false;
   state_ = type == ':' || type == '$' || type == '*' ? State::kNumber : State::kText;
@@ -133,13 +183,18 @@ void ReplyCounter::end_number() {
 
 bool ReplyCounter::end_value(ReplyCounts& counts) {
   state_ = State::kType;
+  if (!has_source_ && (type_ == '$' || type_ == '+')) {
+    // A bulk string was kept with its line end.
+    has_source_ = count_source(std::string_view(text_).substr(0, text_.find('\r')), counts);
+  }
   if (type_ != '*') --values_left_;
   if (values_left_ > 0) return false;
   const char type = std::exchange(reply_type_, '\0');
   if (type == '*' && elements_ >= kDecisionElementsMin) {
     ++(first_number_ == 1 ? counts.allow : counts.deny);
   } else if (type == '-') {
-    ++counts.error;
+    keep_error('-' + text_);
+    count_error(text_, counts);
   } else if (type == '+' || type == ':' || type == '$' || type == '*') {
     ++counts.ok;
   } else {

@@ -1,24 +1,36 @@
 // How many replies came, and of what kind, from the bytes of a reply stream as cheaply as that can
-// be known: the line framing by its line ends, RESP by skipping over values.
+// be known: the line framing by its lines' first and last words, RESP by skipping over values.
 //
 // One per connection, one thread; replies may be cut anywhere between two calls. Keeps the text of
-// the first error and nothing else. Checks no figures inside of replies; a LIST is not expected.
+// the first error and of a line that is cut, no more. Checks no figures inside of replies; a LIST
+// is not expected.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "bench/request_script.h"
 
 namespace toll::bench {
+
+// The protocol's words for who answered, and of errors.
+inline constexpr std::array<std::string_view, 8> kReplySources = {
+    "redis", "lease", "cache", "local", "open", "closed", "journal", "spill"};
+inline constexpr std::array<std::string_view, 9> kErrorCodes = {
+    "BADREQ", "UNKNOWN", "NOPOLICY", "NOHOLD", "TOOLONG", "NOPERM", "BUSY", "UNAVAILABLE", "other"};
 
 struct ReplyCounts {
   uint64_t allow = 0;
   uint64_t deny = 0;
   uint64_t ok = 0;
   uint64_t error = 0;
-  uint64_t unknown = 0;  // begins like no reply we know
+  uint64_t unknown = 0;                                     // begins like no reply we know
+  std::array<uint64_t, kReplySources.size()> sources = {};  // of replies that name one, in order
+  std::array<uint64_t, kErrorCodes.size()> codes = {};      // of errors, in order
 
   uint64_t total() const { return allow + deny + ok + error + unknown; }
   bool operator==(const ReplyCounts&) const = default;
@@ -42,15 +54,21 @@ class ReplyCounter {
 
   uint32_t count_lines(std::span<const char> bytes, ReplyCounts& counts);
   uint32_t count_resp(std::span<const char> bytes, ReplyCounts& counts);
-  void classify_line(std::span<const char> rest, ReplyCounts& counts);
+  void count_line(std::string_view line, ReplyCounts& counts);
+  bool count_source(std::string_view word, ReplyCounts& counts);
+  void count_error(std::string_view text, ReplyCounts& counts);
   void begin_value(char type);
   void end_number();
   bool end_value(ReplyCounts& counts);  // true when it was the reply's last
-  void keep_error(std::span<const char> rest);
+  void keep_error(std::string_view text);
+  void keep_text(std::string_view part);
 
   Framing framing_;
-  bool at_start_ = true;  // line: the next byte begins a reply
+  size_t last_source_ = 0;  // most replies have the source of the one before
+  // Line: the beginning of a line that is cut. RESP: that of the text at hand.
+  std::string text_;
   // RESP: where in the reply we are.
+  bool has_source_ = false;
   State state_ = State::kType;
   char type_ = 0;              // of the value at hand
   char reply_type_ = 0;        // of the reply's first value; 0 between replies

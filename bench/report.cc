@@ -1,5 +1,6 @@
 #include "bench/report.h"
 
+#include <array>
 #include <fmt/format.h>
 #include <iterator>
 #include <string_view>
@@ -8,6 +9,32 @@
 
 namespace toll::bench {
 namespace {
+
+// "7 local, 1 redis" of those that there are.
+template <size_t kSize>
+std::string counted_words(const std::array<std::string_view, kSize>& words,
+                          const std::array<uint64_t, kSize>& counts) {
+  std::string out;
+  for (size_t at = 0; at < kSize; ++at) {
+    if (counts[at] == 0) continue;
+    fmt::format_to(std::back_inserter(out), "{}{} {}", out.empty() ? "" : ", ", counts[at],
+                   words[at]);
+  }
+  return out;
+}
+
+// {"local":7,"redis":1}, of those that there are.
+template <size_t kSize>
+std::string json_words(const std::array<std::string_view, kSize>& words,
+                       const std::array<uint64_t, kSize>& counts) {
+  std::string out;
+  for (size_t at = 0; at < kSize; ++at) {
+    if (counts[at] == 0) continue;
+    fmt::format_to(std::back_inserter(out), "{}\"{}\":{}", out.empty() ? "" : ",", words[at],
+                   counts[at]);
+  }
+  return '{' + out + '}';
+}
 
 void append_text(const TargetRuns& entry, std::string& out) {
   const Summary summary = summarize(entry);
@@ -29,6 +56,10 @@ void append_text(const TargetRuns& entry, std::string& out) {
                  summary.client_cpu_us, summary.server_cpu_us);
   fmt::format_to(to, "  replies     {} ALLOW, {} DENY, {} OK, {} ERR\n", counts.allow, counts.deny,
                  counts.ok, counts.error + counts.unknown);
+  const std::string sources = counted_words(kReplySources, counts.sources);
+  if (!sources.empty()) fmt::format_to(to, "  sources     {}\n", sources);
+  const std::string codes = counted_words(kErrorCodes, counts.codes);
+  if (!codes.empty()) fmt::format_to(to, "  errors      {}\n", codes);
   if (summary.has_redis) {
     fmt::format_to(to,
                    "  Redis       {:.1f} EVALSHA per 1,000 requests, {:.3f} us/request in them, "
@@ -81,9 +112,10 @@ void append_json(const TargetRuns& entry, std::string& out) {
   }
   fmt::format_to(to, "\"client_cpu_us\":{:.4f},\"server_cpu_us\":{:.4f},", summary.client_cpu_us,
                  summary.server_cpu_us);
-  fmt::format_to(to,
-                 "\"replies\":{{\"allow\":{},\"deny\":{},\"ok\":{},\"error\":{}}},\"threads\":[",
+  fmt::format_to(to, "\"replies\":{{\"allow\":{},\"deny\":{},\"ok\":{},\"error\":{}}},",
                  counts.allow, counts.deny, counts.ok, counts.error + counts.unknown);
+  fmt::format_to(to, "\"sources\":{},\"errors\":{},\"threads\":[",
+                 json_words(kReplySources, counts.sources), json_words(kErrorCodes, counts.codes));
   std::string_view comma;
   for (const Summary::Thread& thread : summary.threads) {
     fmt::format_to(to, "{}{{\"name\":{},\"busy\":{:.4f},\"sleeps_per_s\":{:.2f}}}", comma,

@@ -172,6 +172,22 @@ def test_refusals_and_errors_are_counted_as_such(daemon, backend):
     one = daemon('[policies.api]\nlimits = ["5/365d"]\n', backend=backend)
     [target] = bench("--socket", one.socket, "--ids", 1, "--policy", "api")["targets"]
     assert target["replies"]["deny"] > 100 and target["replies"]["allow"] <= 5
+    decided = target["replies"]["deny"] + target["replies"]["allow"]
+    assert target["errors"] == {} and sum(target["sources"].values()) == decided
+
+
+@pytest.mark.parametrize("framing", ["line", "resp"])
+def test_an_error_is_a_fault_and_is_told_by_its_code(daemon, framing):
+    one = daemon(POLICIES)
+    done = subprocess.run(
+        [binaries.TOLLKEEPER_BENCH, "--json", "--seconds", "0.2", "--warmup", "0", "--socket",
+         one.socket, "--policy", "nosuch", "--framing", framing, "--clients", "1"],
+        capture_output=True, text=True, check=False, timeout=25 * binaries.patience(),
+        env=binaries.clean_environment())
+    [target] = json.loads(done.stdout)["targets"]
+    assert done.returncode == 1 and "NOPOLICY" in target["fault"]
+    assert target["errors"] == {"NOPOLICY": target["replies"]["error"]} and target["errors"]
+    assert target["sources"] == {}
 
 
 def test_without_a_daemon_it_fails(place):
