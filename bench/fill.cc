@@ -28,7 +28,7 @@ std::expected<double, std::string> fill_keys(const std::string& socket_path,
     const auto last = static_cast<uint32_t>(std::min<size_t>(keys, first + kFillBatch));
     batch.clear();
     for (uint32_t id = first; id < last; ++id) {
-      append_request(Framing::kLine, Verb::kCheck, policy, id_text(id), batch);
+      append_request(Framing::kLine, Verb::kCheck, policy, id_text(id), {}, batch);
     }
     if (auto sent = send_all(*socket, batch); !sent) return std::unexpected(sent.error());
     for (uint32_t left = last - first; left > 0;) {

@@ -24,6 +24,14 @@ inline constexpr size_t kScriptRequestsMin = 16'384;
 inline constexpr size_t kScriptRequestsMax = size_t{1} << 20;
 inline constexpr size_t kPolicyNameMax = 64;
 
+// Log records: from what holds an object with an id to the longest that a daemon takes. A script
+// of them has fewer requests, so that it stays within so many bytes.
+inline constexpr uint32_t kRecordBytesMin = 64;
+inline constexpr uint32_t kRecordBytesMax = 60 * 1024;
+inline constexpr size_t kScriptRecordBytesMax = size_t{64} << 20;
+inline constexpr uint32_t kRecordsPerCall = 100;  // of POP, and of RPUSH to Redis itself
+static_assert(kScriptRecordBytesMax / kRecordBytesMax / kRecordsPerCall > 1);
+
 // What one read of a reply stream takes.
 inline constexpr size_t kReceiveBytes = 64 * 1024;
 

@@ -33,6 +33,7 @@ using Status = std::expected<void, std::string>;
 struct Mark {
   int64_t at_ns = 0;
   uint64_t replies = 0;
+  uint64_t pushed_records = 0;
   ReplyCounts counts;
   double client_cpu_s = 0;
   ProcessUsage server;
@@ -273,6 +274,7 @@ std::expected<Mark, std::string> Load::mark() {
     mark.server = *usage;
   }
   mark.replies = tally_.replies;
+  mark.pushed_records = tally_.pushed_records;
   mark.counts = tally_.counts;
   mark.client_cpu_s = own_cpu_s();
   mark.at_ns = clock_ns();
@@ -284,6 +286,8 @@ LoadResult Load::result() const {
   result.seconds = static_cast<double>(end_.at_ns - begin_.at_ns) * 1e-9;
   result.replies = end_.replies - begin_.replies;
   result.counts = end_.counts - begin_.counts;
+  result.pushed_records = end_.pushed_records - begin_.pushed_records;
+  result.record_bytes = script_.record_bytes();
   result.latency_ns = tally_.latency_ns;
   result.client_cpu_s = end_.client_cpu_s - begin_.client_cpu_s;
   result.server = end_.server - begin_.server;

@@ -50,6 +50,8 @@ struct LoadResult {
   uint64_t replies = 0;
   ReplyCounts counts;
   Histogram latency_ns;
+  uint64_t pushed_records = 0;  // as they were sent: those in flight are a few of the next second
+  uint32_t record_bytes = 0;    // of each
   double client_cpu_s = 0;
   ProcessUsage server;              // threads empty when the server's process is not to be seen
   std::optional<RedisUsage> redis;  // of the Redis that was named
@@ -60,6 +62,9 @@ struct LoadResult {
   ReplyCounts all_counts;
   std::string first_error;
 
+  double pushed_per_s() const { return static_cast<double>(pushed_records) / seconds; }
+  double popped_per_s() const { return static_cast<double>(counts.records) / seconds; }
+  double popped_bytes_per_s() const { return static_cast<double>(counts.record_bytes) / seconds; }
   double throughput() const { return static_cast<double>(replies) / seconds; }
   double client_cpu_us() const;  // per request
   double server_cpu_us() const;

@@ -67,6 +67,7 @@ uint32_t LoadClient::take(uint64_t most) {
   const uint32_t decisions = script_.decisions(cursor_, last);
   tally_.asked_decisions += decisions;
   tally_.asked_others += count - decisions;
+  tally_.pushed_records += script_.records(cursor_, last);
   in_flight_ += count;
   cursor_ = last == script_.size() ? 0 : last;
   return count;

@@ -25,6 +25,7 @@ struct LoadTally {
   uint64_t replies = 0;
   uint64_t asked_decisions = 0;
   uint64_t asked_others = 0;
+  uint64_t pushed_records = 0;
   Histogram latency_ns;
   uint64_t sent_when_due = 0;  // of an open loop; those after kLateNs too
   uint64_t sent_late = 0;

@@ -43,13 +43,15 @@ std::expected<std::vector<TargetRuns>, std::string> measure(const std::vector<Ta
   for (const Target& target : targets) measured.push_back({target, {}, {}});
   for (uint32_t run = 0; run < runs; ++run) {
     for (TargetRuns& entry : measured) {
+      LoadSettings load = settings;
+      if (entry.target.clients > 0) load.clients = entry.target.clients;
       fmt::print(stderr, "run {}/{}: {}, {} clients x {}, {} s\n", run + 1, runs, entry.target.name,
-                 settings.clients, settings.depth, settings.seconds);
+                 load.clients, load.depth, load.seconds);
       if (auto emptied = empty_redis(entry.target); !emptied) {
         return std::unexpected(emptied.error());
       }
       const RequestScript& sent = entry.target.script != nullptr ? *entry.target.script : script;
-      auto result = run_load(entry.target.socket_path, entry.target.redis_path, sent, settings);
+      auto result = run_load(entry.target.socket_path, entry.target.redis_path, sent, load);
       if (!result) {
         return std::unexpected(fmt::format("{}: {}", entry.target.name, result.error()));
       }
@@ -70,6 +72,10 @@ Summary summarize(const TargetRuns& entry) {
   summary.p99_us = median_us(runs, 0.99);
   summary.p999_us = median_us(runs, 0.999);
   summary.max_us = median_us(runs, 1);
+  summary.pushed_per_s = median(runs, &LoadResult::pushed_per_s);
+  summary.pushed_bytes_per_s = summary.pushed_per_s * runs.front().record_bytes;
+  summary.popped_per_s = median(runs, &LoadResult::popped_per_s);
+  summary.popped_bytes_per_s = median(runs, &LoadResult::popped_bytes_per_s);
   summary.client_cpu_us = median(runs, &LoadResult::client_cpu_us);
   summary.server_cpu_us = median(runs, &LoadResult::server_cpu_us);
   summary.has_redis = runs.front().redis.has_value();

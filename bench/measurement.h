@@ -20,6 +20,7 @@ struct Target {
   std::string socket_path;
   bool answers_by_kind = true;  // false for the floor, which answers all alike
   std::string redis_path = {};  // the Redis it asks, or is: emptied before each run; "" is none
+  uint32_t clients = 0;         // its own number; 0: that of the others
   const RequestScript* script = nullptr;  // its own; null: the one that all are sent
 };
 
@@ -45,6 +46,10 @@ struct Summary {
   double p99_us = 0;
   double p999_us = 0;
   double max_us = 0;
+  double pushed_per_s = 0;  // log records
+  double pushed_bytes_per_s = 0;
+  double popped_per_s = 0;
+  double popped_bytes_per_s = 0;
   double client_cpu_us = 0;  // per request
   double server_cpu_us = 0;
   bool has_redis = false;

@@ -37,6 +37,9 @@ void add_load_options(CLI::App& app, Options& options, RawOptions& raw) {
       ->capture_default_str();
   app.add_option("--mix", raw.mix, "Verbs by weight, as check=90,peek=5,refund=5")
       ->capture_default_str();
+  app.add_option("--record", options.script.record_bytes, "Bytes of a log record that push pushes")
+      ->check(CLI::Range(kRecordBytesMin, kRecordBytesMax))
+      ->capture_default_str();
   app.add_option("--policy", raw.policy, "The policy to ask for (bench with --spawn, else api)");
   app.add_option("--ids", options.script.ids, "How many different ids")
       ->check(CLI::Range(1U, kIdsMax))
@@ -70,7 +73,8 @@ void add_server_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_flag("--floor", options.floor,
                "The same load in turns against a server that does no work");
   app.add_flag("--direct", options.direct,
-               "The same checks in turns against a redis-server itself, one EVALSHA each");
+               "The same checks in turns against a redis-server itself, one EVALSHA each; of "
+               "--mix push=100, RPUSH of 100 records by one client");
   app.add_flag("--redis", options.redis, "Start a redis-server behind the daemon (needs --spawn)");
   app.add_option("--algorithm", raw.algorithm,
                  "gcra or sliding_log: of the daemon started, and of --direct")
@@ -104,11 +108,18 @@ std::expected<void, std::string> finish_redis(const RawOptions& raw, Options& op
   auto limit = raw.limit.empty() ? ample_limit(options.algorithm) : parse_limit(raw.limit);
   if (!limit) return std::unexpected("--limit: " + limit.error());
   options.limit = std::move(*limit);
-  const bool checks_alone = std::ranges::all_of(options.script.mix, [](const MixPart& part) {
-    return part.verb == Verb::kCheck || part.weight == 0;
-  });
-  if ((options.direct || options.suite_redis) && !checks_alone) {
-    return std::unexpected(std::string("--direct sends checks alone: leave --mix out"));
+  const bool checks_alone = has_only(options.script.mix, Verb::kCheck);
+  const bool pushes_alone = has_only(options.script.mix, Verb::kPush);
+  if (options.suite_redis && !checks_alone) {
+    return std::unexpected(std::string("--suite-redis sends checks alone: leave --mix out"));
+  }
+  if (options.direct && !checks_alone && !pushes_alone) {
+    return std::unexpected(
+        std::string("--direct sends checks alone, or pushes alone: leave --mix out"));
+  }
+  if (options.direct && pushes_alone && options.load.rate > 0) {
+    return std::unexpected(
+        std::string("--direct pushes by the hundred, as fast as it can: leave --rate out"));
   }
   return {};
 }

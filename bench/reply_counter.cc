@@ -1,6 +1,7 @@
 #include "bench/reply_counter.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <functional>
 #include <utility>
@@ -9,6 +10,7 @@ namespace toll::bench {
 namespace {
 
 constexpr size_t kTextMax = 200;
+constexpr std::string_view kListWord = "LIST ";
 // The source stands before at most a position and a ticket.
 constexpr int kWordsAfterVerdict = 3;
 // A decision has at least its verdict and four figures; PEEK's answer has four fields.
@@ -19,8 +21,9 @@ constexpr int64_t kNumberMax = int64_t{1} << 62;
 
 template <class Operation>
 ReplyCounts combine(ReplyCounts one, const ReplyCounts& other, Operation operation) {
-  for (uint64_t ReplyCounts::* kind : {&ReplyCounts::allow, &ReplyCounts::deny, &ReplyCounts::ok,
-                                       &ReplyCounts::error, &ReplyCounts::unknown}) {
+  for (uint64_t ReplyCounts::* kind :
+       {&ReplyCounts::allow, &ReplyCounts::deny, &ReplyCounts::ok, &ReplyCounts::error,
+        &ReplyCounts::unknown, &ReplyCounts::records, &ReplyCounts::record_bytes}) {
     one.*kind = operation(one.*kind, other.*kind);
   }
   std::ranges::transform(one.sources, other.sources, one.sources.begin(), operation);
@@ -46,6 +49,11 @@ uint32_t ReplyCounter::count_lines(std::span<const char> bytes, ReplyCounts& cou
   uint32_t replies = 0;
   std::string_view rest(bytes.data(), bytes.size());
   while (!rest.empty()) {
+    if (rows_left_ > 0) {
+      rest.remove_prefix(count_row(rest, counts));
+      if (rows_left_ == 0) ++replies;
+      continue;
+    }
     const size_t end = rest.find('\n');
     if (end == std::string_view::npos) {
       keep_text(rest);
@@ -59,10 +67,23 @@ uint32_t ReplyCounter::count_lines(std::span<const char> bytes, ReplyCounts& cou
       count_line(text_, counts);
       text_.clear();
     }
-    ++replies;
+    if (rows_left_ == 0) ++replies;
     rest.remove_prefix(end + 1);
   }
   return replies;
+}
+
+// How much of `rest` belongs to the row that it begins in.
+size_t ReplyCounter::count_row(std::string_view rest, ReplyCounts& counts) {
+  const size_t end = rest.find('\n');
+  if (end == std::string_view::npos) {
+    counts.record_bytes += rest.size();
+    return rest.size();
+  }
+  counts.record_bytes += end;
+  ++counts.records;
+  --rows_left_;
+  return end + 1;
 }
 
 void ReplyCounter::count_line(std::string_view line, ReplyCounts& counts) {
@@ -77,6 +98,11 @@ void ReplyCounter::count_line(std::string_view line, ReplyCounts& counts) {
     case 'O':
       ++counts.ok;
       break;
+    case 'L':
+      ++counts.ok;
+      line.remove_prefix(std::min(line.size(), kListWord.size()));
+      std::from_chars(line.begin(), line.end(), rows_left_);
+      return;
     case 'E':
       keep_error(line);
       return count_error(line.substr(std::min(line.size(), line.find(' ') + 1)), counts);
@@ -162,6 +188,9 @@ void ReplyCounter::begin_value(char type) {
     elements_ = 0;
     first_number_ = -1;
     has_source_ = false;
+    second_type_ = 0;
+  } else if (second_type_ == 0) {
+    second_type_ = type;
   }
   type_ = type;
   text_.clear();
@@ -187,10 +216,14 @@ bool ReplyCounter::end_value(ReplyCounts& counts) {
     // A bulk string was kept with its line end.
     has_source_ = count_source(std::string_view(text_).substr(0, text_.find('\r')), counts);
   }
+  if (type_ == '$' && reply_type_ == '*' && text_.starts_with('{')) {
+    ++counts.records;
+    counts.record_bytes += static_cast<uint64_t>(number_);
+  }
   if (type_ != '*') --values_left_;
   if (values_left_ > 0) return false;
   const char type = std::exchange(reply_type_, '\0');
-  if (type == '*' && elements_ >= kDecisionElementsMin) {
+  if (type == '*' && second_type_ == ':' && elements_ >= kDecisionElementsMin) {
     ++(first_number_ == 1 ? counts.allow : counts.deny);
   } else if (type == '-') {
     keep_error('-' + text_);

@@ -2,8 +2,8 @@
 // be known: the line framing by its lines' first and last words, RESP by skipping over values.
 //
 // One per connection, one thread; replies may be cut anywhere between two calls. Keeps the text of
-// the first error and of a line that is cut, no more. Checks no figures inside of replies; a LIST
-// is not expected.
+// the first error and of a line that is cut, no more. Checks no figures inside of replies. A LIST
+// counts as OK, and its rows as records.
 #pragma once
 
 #include <array>
@@ -28,7 +28,9 @@ struct ReplyCounts {
   uint64_t deny = 0;
   uint64_t ok = 0;
   uint64_t error = 0;
-  uint64_t unknown = 0;                                     // begins like no reply we know
+  uint64_t unknown = 0;  // begins like no reply we know
+  uint64_t records = 0;  // rows of lists; in RESP those that are JSON objects
+  uint64_t record_bytes = 0;
   std::array<uint64_t, kReplySources.size()> sources = {};  // of replies that name one, in order
   std::array<uint64_t, kErrorCodes.size()> codes = {};      // of errors, in order
 
@@ -55,6 +57,7 @@ class ReplyCounter {
   uint32_t count_lines(std::span<const char> bytes, ReplyCounts& counts);
   uint32_t count_resp(std::span<const char> bytes, ReplyCounts& counts);
   void count_line(std::string_view line, ReplyCounts& counts);
+  size_t count_row(std::string_view rest, ReplyCounts& counts);
   bool count_source(std::string_view word, ReplyCounts& counts);
   void count_error(std::string_view text, ReplyCounts& counts);
   void begin_value(char type);
@@ -64,6 +67,7 @@ class ReplyCounter {
   void keep_text(std::string_view part);
 
   Framing framing_;
+  uint64_t rows_left_ = 0;  // line: of the list at hand
   size_t last_source_ = 0;  // most replies have the source of the one before
   // Line: the beginning of a line that is cut. RESP: that of the text at hand.
   std::string text_;
@@ -73,6 +77,7 @@ class ReplyCounter {
   char type_ = 0;              // of the value at hand
   char reply_type_ = 0;        // of the reply's first value; 0 between replies
   int64_t elements_ = 0;       // of the reply, when it is an array
+  char second_type_ = 0;       // of the reply's first element
   int64_t first_number_ = -1;  // of the reply's first integer element
   int64_t number_ = 0;
   bool negative_ = false;

@@ -56,6 +56,11 @@ void append_text(const TargetRuns& entry, std::string& out) {
                  summary.client_cpu_us, summary.server_cpu_us);
   fmt::format_to(to, "  replies     {} ALLOW, {} DENY, {} OK, {} ERR\n", counts.allow, counts.deny,
                  counts.ok, counts.error + counts.unknown);
+  if (summary.pushed_per_s + summary.popped_per_s > 0) {
+    fmt::format_to(to, "  records     {:.0f} pushed/s, {:.1f} MB/s; {:.0f} popped/s, {:.1f} MB/s\n",
+                   summary.pushed_per_s, summary.pushed_bytes_per_s * 1e-6, summary.popped_per_s,
+                   summary.popped_bytes_per_s * 1e-6);
+  }
   const std::string sources = counted_words(kReplySources, counts.sources);
   if (!sources.empty()) fmt::format_to(to, "  sources     {}\n", sources);
   const std::string codes = counted_words(kErrorCodes, counts.codes);
@@ -76,6 +81,12 @@ void append_text(const TargetRuns& entry, std::string& out) {
 void append_ratio(const TargetRuns& first, const TargetRuns& second, std::string& out) {
   const Ratio ratio = ratio_of(summarize(first), summarize(second));
   auto to = std::back_inserter(out);
+  if (ratio.records > 0) {
+    fmt::format_to(to, "{} / {}: records {:.1f} %, server CPU per record {:.2f} x\n",
+                   first.target.name, second.target.name, ratio.records * 100,
+                   ratio.cpu_per_record);
+    return;
+  }
   fmt::format_to(
       to, "{} / {}: throughput {:.1f} %, p50 {:.2f} x, server CPU per request {:.2f} x\n",
       first.target.name, second.target.name, ratio.throughput * 100, ratio.p50, ratio.server_cpu);
@@ -114,6 +125,13 @@ void append_json(const TargetRuns& entry, std::string& out) {
                  summary.server_cpu_us);
   fmt::format_to(to, "\"replies\":{{\"allow\":{},\"deny\":{},\"ok\":{},\"error\":{}}},",
                  counts.allow, counts.deny, counts.ok, counts.error + counts.unknown);
+  if (summary.pushed_per_s + summary.popped_per_s > 0) {
+    fmt::format_to(to,
+                   "\"records\":{{\"pushed_per_s\":{:.1f},\"pushed_bytes_per_s\":{:.1f},"
+                   "\"popped_per_s\":{:.1f},\"popped_bytes_per_s\":{:.1f}}},",
+                   summary.pushed_per_s, summary.pushed_bytes_per_s, summary.popped_per_s,
+                   summary.popped_bytes_per_s);
+  }
   fmt::format_to(to, "\"sources\":{},\"errors\":{},\"threads\":[",
                  json_words(kReplySources, counts.sources), json_words(kErrorCodes, counts.codes));
   std::string_view comma;
@@ -135,10 +153,16 @@ void append_json(const TargetRuns& entry, std::string& out) {
 
 Ratio ratio_of(const Summary& first, const Summary& second) {
   const auto over = [](double one, double other) { return other > 0 ? one / other : 0; };
-  return {over(first.throughput, second.throughput), over(first.p50_us, second.p50_us),
+  const auto cpu_per_record = [over](const Summary& summary) {
+    return over(summary.server_cpu_us * summary.throughput, summary.pushed_per_s);
+  };
+  return {over(first.throughput, second.throughput),
+          over(first.p50_us, second.p50_us),
           over(first.server_cpu_us, second.server_cpu_us),
           over(first.redis_script_us, second.redis_script_us),
-          over(first.redis_cpu_us, second.redis_cpu_us)};
+          over(first.redis_cpu_us, second.redis_cpu_us),
+          over(first.pushed_per_s, second.pushed_per_s),
+          over(cpu_per_record(first), cpu_per_record(second))};
 }
 
 std::string text_report(const std::vector<TargetRuns>& measured) {
@@ -161,9 +185,10 @@ std::string json_report(const std::vector<TargetRuns>& measured) {
     const Ratio ratio = ratio_of(summarize(measured.front()), summarize(measured.back()));
     fmt::format_to(std::back_inserter(out),
                    ",\"ratio\":{{\"throughput\":{:.4f},\"p50\":{:.4f},\"server_cpu\":{:.4f},"
-                   "\"redis_script\":{:.4f},\"redis_cpu\":{:.4f}}}",
+                   "\"redis_script\":{:.4f},\"redis_cpu\":{:.4f},\"records\":{:.4f},"
+                   "\"cpu_per_record\":{:.4f}}}",
                    ratio.throughput, ratio.p50, ratio.server_cpu, ratio.redis_script,
-                   ratio.redis_cpu);
+                   ratio.redis_cpu, ratio.records, ratio.cpu_per_record);
   }
   return out + "}\n";
 }

@@ -22,6 +22,8 @@ struct Ratio {
   double server_cpu = 0;  // per request; this and the next 0 if one of them is not known
   double redis_script = 0;
   double redis_cpu = 0;
+  double records = 0;  // pushed a second; this and the next 0 unless both push
+  double cpu_per_record = 0;
 };
 Ratio ratio_of(const Summary& first, const Summary& second);
 

@@ -16,9 +16,9 @@
 namespace toll::bench {
 namespace {
 
-constexpr std::array kVerbs = {Verb::kCheck,  Verb::kPeek,   Verb::kRefund,
-                               Verb::kCharge, Verb::kReset,  Verb::kPing,
-                               Verb::kCost,   Verb::kBudget, Verb::kHold};
+constexpr std::array kVerbs = {Verb::kCheck, Verb::kPeek, Verb::kRefund, Verb::kCharge,
+                               Verb::kReset, Verb::kPing, Verb::kCost,   Verb::kBudget,
+                               Verb::kHold,  Verb::kPush, Verb::kPop};
 constexpr uint32_t kWeightMax = 1'000'000;
 
 std::optional<Verb> parse_verb(std::string_view text) {
@@ -38,9 +38,11 @@ std::expected<MixPart, std::string> parse_part(std::string_view part) {
   }
   const auto verb = parse_verb(part.substr(0, equals));
   if (!verb) {
-    return std::unexpected(fmt::format(
-        "'{}': the verb is one of check, peek, refund, charge, reset, ping, cost, budget, hold",
-        part));
+    return std::unexpected(
+        fmt::format("'{}': the verb is one of check, peek, refund, charge, reset, ping, cost, "
+                    "budget, hold, push, "
+                    "pop",
+                    part));
   }
   const std::string_view digits = part.substr(equals + 1);
   uint32_t weight = 0;
@@ -52,11 +54,13 @@ std::expected<MixPart, std::string> parse_part(std::string_view part) {
   return MixPart{*verb, weight};
 }
 
+void append_bulk(std::string_view word, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "${}\r\n{}\r\n", word.size(), word);
+}
+
 void append_resp(std::initializer_list<std::string_view> words, std::string& out) {
   fmt::format_to(std::back_inserter(out), "*{}\r\n", words.size());
-  for (const std::string_view word : words) {
-    fmt::format_to(std::back_inserter(out), "${}\r\n{}\r\n", word.size(), word);
-  }
+  for (const std::string_view word : words) append_bulk(word, out);
 }
 
 void append_line(std::initializer_list<std::string_view> words, std::string& out) {
@@ -106,6 +110,10 @@ std::string_view to_string(Verb verb) {
       return "BUDGET";
     case Verb::kHold:
       return "HOLD";
+    case Verb::kPush:
+      return "PUSH";
+    case Verb::kPop:
+      return "POP";
   }
   return "";
 }
@@ -127,12 +135,32 @@ std::expected<std::vector<MixPart>, std::string> parse_mix(std::string_view text
   return mix;
 }
 
+bool has_only(const std::vector<MixPart>& mix, Verb verb) {
+  return std::ranges::all_of(
+      mix, [verb](const MixPart& part) { return part.verb == verb || part.weight == 0; });
+}
+
 std::string id_text(uint32_t number) {
   return fmt::format("user-{:08}", number);
 }
 
+std::string record_text(std::string_view id, size_t bytes) {
+  constexpr std::string_view kValue = "0123456789abcdef";
+  std::string text = fmt::format(R"({{"user":"{}","status":200)", id);
+  for (int field = 10;; ++field) {
+    std::string more = fmt::format(R"(,"field{}":"{}")", field, kValue);
+    // The last field takes what is left, so it must not be less than its name needs.
+    if (text.size() + 2 * more.size() > bytes) break;
+    text += more;
+  }
+  text += R"(,"rest":")";
+  assert(text.size() + 2 <= bytes);
+  text.append(bytes - text.size() - 2, 'x');
+  return text + "\"}";
+}
+
 void append_request(Framing framing, Verb verb, std::string_view policy, std::string_view id,
-                    std::string& out) {
+                    std::string_view record, std::string& out) {
   const auto append = framing == Framing::kLine ? append_line : append_resp;
   const std::string_view name = to_string(verb);
   switch (verb) {
@@ -151,41 +179,86 @@ void append_request(Framing framing, Verb verb, std::string_view policy, std::st
       return append({"COST", "CHECK", id, "0.001"}, out);
     case Verb::kHold:
       return append({"COST", "HOLD", id, "0.001", "1s"}, out);
+    case Verb::kPush:
+      return append({"LOG", name, record}, out);
+    case Verb::kPop:
+      return append({"LOG", name, fmt::format("{}", kRecordsPerCall)}, out);
   }
 }
 
 RequestScript RequestScript::render(const ScriptSettings& settings) {
   assert(!settings.mix.empty() && settings.ids > 0 && settings.ids <= kIdsMax);
-  const size_t count = std::clamp(size_t{settings.ids} * 4, kScriptRequestsMin, kScriptRequestsMax);
+  size_t count = std::clamp(size_t{settings.ids} * 4, kScriptRequestsMin, kScriptRequestsMax);
+  const bool pushes = std::ranges::any_of(settings.mix, [](const MixPart& part) {
+    return part.verb == Verb::kPush && part.weight > 0;
+  });
+  if (pushes) count = std::min(count, kScriptRecordBytesMax / settings.record_bytes);
   uint32_t total_weight = 0;
   for (const MixPart& part : settings.mix) total_weight += part.weight;
 
   RequestScript script;
   script.framing_ = settings.direct ? Framing::kResp : settings.framing;
+  script.record_bytes_ = settings.record_bytes;
   script.offsets_.reserve(count + 1);
   script.decisions_before_.reserve(count + 1);
+  script.records_before_.reserve(count + 1);
   Random random(settings.seed);
   std::optional<ZipfSampler> zipf;
   if (settings.zipf_exponent > 0) zipf.emplace(settings.ids, settings.zipf_exponent);
 
   uint32_t decisions = 0;
+  uint32_t records = 0;
   for (size_t request = 0; request < count; ++request) {
-    script.offsets_.push_back(script.bytes_.size());
-    script.decisions_before_.push_back(decisions);
+    script.begin_request(decisions, records);
     const Verb verb = draw_verb(settings.mix, total_weight, random);
     const uint32_t id = zipf ? zipf->sample(random) : random.below(settings.ids);
     if (settings.direct) {
       assert(verb == Verb::kCheck);
       append_direct(*settings.direct, id_text(id), script.bytes_);
     } else {
-      append_request(settings.framing, verb, settings.policy, id_text(id), script.bytes_);
+      const bool has_record = verb == Verb::kPush;
+      append_request(settings.framing, verb, settings.policy, id_text(id),
+                     has_record ? record_text(id_text(id), settings.record_bytes) : std::string(),
+                     script.bytes_);
+      if (has_record) ++records;
     }
     const bool decides = verb == Verb::kCheck || verb == Verb::kBudget || verb == Verb::kHold;
     if (decides) ++decisions;
   }
-  script.offsets_.push_back(script.bytes_.size());
-  script.decisions_before_.push_back(decisions);
+  script.begin_request(decisions, records);
   return script;
+}
+
+RequestScript RequestScript::render_list_pushes(const ScriptSettings& settings,
+                                                std::string_view key) {
+  RequestScript script;
+  script.framing_ = Framing::kResp;
+  script.record_bytes_ = settings.record_bytes;
+  script.begin_request(0, 0);
+  append_resp({"DEL", key}, script.bytes_);
+  Random random(settings.seed);
+  const size_t calls = kScriptRecordBytesMax / settings.record_bytes / kRecordsPerCall;
+  uint32_t records = 0;
+  for (size_t call = 0; call < calls; ++call) {
+    script.begin_request(0, records);
+    fmt::format_to(std::back_inserter(script.bytes_), "*{}\r\n", kRecordsPerCall + 2);
+    append_bulk("RPUSH", script.bytes_);
+    append_bulk(key, script.bytes_);
+    for (uint32_t record = 0; record < kRecordsPerCall; ++record) {
+      const std::string id = id_text(random.below(settings.ids));
+      append_bulk(record_text(id, settings.record_bytes), script.bytes_);
+    }
+    records += kRecordsPerCall;
+  }
+  script.begin_request(0, records);
+  return script;
+}
+
+// Or the end of the last one.
+void RequestScript::begin_request(uint32_t decisions, uint32_t records) {
+  offsets_.push_back(bytes_.size());
+  decisions_before_.push_back(decisions);
+  records_before_.push_back(records);
 }
 
 }  // namespace toll::bench

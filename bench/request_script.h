@@ -16,9 +16,21 @@ namespace toll::bench {
 
 enum class Framing : uint8_t { kLine, kResp };
 
-enum class Verb : uint8_t { kCheck, kPeek, kRefund, kCharge, kReset, kPing, kCost, kBudget, kHold };
+enum class Verb : uint8_t {
+  kCheck,
+  kPeek,
+  kRefund,
+  kCharge,
+  kReset,
+  kPing,
+  kCost,
+  kBudget,
+  kHold,
+  kPush,
+  kPop
+};
 // "CHECK". COST is a charge of a thousandth of a dollar, BUDGET asks whether so much is left (COST
-// CHECK), and HOLD holds it.
+// CHECK), and HOLD holds it. PUSH is LOG PUSH, POP is LOG POP of 100.
 std::string_view to_string(Verb verb);
 
 // A verb and its part of the requests, in proportion to all weights.
@@ -29,6 +41,9 @@ struct MixPart {
 
 // "check=90,peek=5,refund=5": verbs of Verb, any case. Errors: a sentence for the user.
 std::expected<std::vector<MixPart>, std::string> parse_mix(std::string_view text);
+
+// Nothing else has a weight.
+bool has_only(const std::vector<MixPart>& mix, Verb verb);
 
 // Redis itself asked in place of a daemon: each CHECK as one EVALSHA of a script that is loaded.
 struct DirectCall {
@@ -45,15 +60,20 @@ struct ScriptSettings {
   uint32_t ids = 10'000;
   double zipf_exponent = 0;  // 0: uniform
   uint64_t seed = 1;
+  uint32_t record_bytes = 1024;           // of a record that is pushed
   std::optional<DirectCall> direct = {};  // in RESP, whatever `framing` says
 };
 
 // The id of that number: 13 bytes, "user-00001234".
 std::string id_text(uint32_t number);
 
-// One request in its framing, appended to `out`.
+// A log record as gateways write them: a JSON object of that many bytes, with short fields.
+// REQUIRES: at least kRecordBytesMin.
+std::string record_text(std::string_view id, size_t bytes);
+
+// One request in its framing, appended to `out`. `record` is what PUSH pushes.
 void append_request(Framing framing, Verb verb, std::string_view policy, std::string_view id,
-                    std::string& out);
+                    std::string_view record, std::string& out);
 
 class RequestScript {
  public:
@@ -61,7 +81,12 @@ class RequestScript {
   // one part with a weight, 0 < ids <= kIdsMax; for a direct script CHECK alone.
   static RequestScript render(const ScriptSettings& settings);
 
+  // Redis itself in place of LOG PUSH: each request one RPUSH of kRecordsPerCall records to `key`.
+  // The first one of a cycle deletes it, so that Redis does not fill the memory.
+  static RequestScript render_list_pushes(const ScriptSettings& settings, std::string_view key);
+
   Framing framing() const { return framing_; }
+  uint32_t record_bytes() const { return record_bytes_; }
 
   size_t size() const { return offsets_.size() - 1; }
 
@@ -75,12 +100,21 @@ class RequestScript {
     return decisions_before_[last] - decisions_before_[first];
   }
 
+  // How many records requests first to last - 1 push.
+  uint32_t records(size_t first, size_t last) const {
+    return records_before_[last] - records_before_[first];
+  }
+
  private:
   RequestScript() = default;
+  void begin_request(uint32_t decisions, uint32_t records);
+
   Framing framing_ = Framing::kLine;
   std::string bytes_;
   std::vector<size_t> offsets_;             // of each request, and the end
   std::vector<uint32_t> decisions_before_;  // of each request, and the end
+  std::vector<uint32_t> records_before_;    // the same
+  uint32_t record_bytes_ = 0;
 };
 
 }  // namespace toll::bench

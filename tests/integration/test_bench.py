@@ -159,6 +159,30 @@ def test_redis_itself_keeps_the_limit_asked_for(daemon, backend, algorithm):
     assert replies["allow"] == 5 and replies["deny"] > 100
 
 
+@pytest.mark.parametrize("framing", ["line", "resp"])
+def test_log_records_are_pushed_and_popped(daemon, framing):
+    one = daemon(POLICIES)
+    [target] = bench("--socket", one.socket, "--mix", "push=90,pop=10", "--record", 300,
+                     "--clients", 2, "--depth", 8, "--framing", framing)["targets"]
+    assert target["fault"] == "" and target["errors"] == {}
+    records = target["records"]
+    assert records["pushed_per_s"] > 100
+    assert records["pushed_bytes_per_s"] == pytest.approx(300 * records["pushed_per_s"], rel=0.01)
+    # More is asked for than is pushed, so nearly all comes back.
+    assert records["popped_per_s"] == pytest.approx(records["pushed_per_s"], rel=0.2)
+    assert records["popped_bytes_per_s"] == pytest.approx(300 * records["popped_per_s"], rel=0.01)
+
+
+def test_log_records_are_pushed_to_redis_itself_in_the_same_run():
+    measured = bench("--spawn", binaries.TOLLKEEPERD, "--redis", "--direct", "--mix", "push=1",
+                     "--clients", 2, "--depth", 16)
+    of_daemon, direct = measured["targets"]
+    assert of_daemon["fault"] == direct["fault"] == ""
+    assert list(of_daemon["sources"]) == ["redis"]
+    assert direct["records"]["pushed_per_s"] == pytest.approx(100 * direct["throughput"], rel=0.1)
+    assert measured["ratio"]["records"] > 0 and measured["ratio"]["cpu_per_record"] > 0
+
+
 def test_a_daemon_is_started_before_a_redis_of_its_own():
     measured = bench("--spawn", binaries.TOLLKEEPERD, "--redis", "--direct", "--algorithm",
                      "sliding_log", "--limit", "1000/1m", "--ids", 1000)

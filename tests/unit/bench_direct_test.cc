@@ -3,6 +3,7 @@
 #include <string>
 
 #include "bench/bench_policy.h"
+#include "bench/limits.h"
 #include "bench/redis_client.h"
 #include "bench/request_script.h"
 
@@ -51,6 +52,33 @@ TEST(DirectScript, AsksForTheSameIdsInTheSameOrderAsTheDaemonIs) {
   ASSERT_EQ(key.size(), 24U);
   EXPECT_EQ(direct.slice(0, 1), "*7\r\n$7\r\nEVALSHA\r\n$3\r\nsha\r\n$1\r\n1\r\n$24\r\n" + key +
                                     "\r\n$2\r\n10\r\n$7\r\n1000000\r\n$1\r\n1\r\n");
+}
+
+TEST(LogRecord, IsAnObjectOfThatManyBytes) {
+  for (size_t bytes = kRecordBytesMin; bytes <= 300; ++bytes) {
+    const std::string record = record_text(id_text(99'999'999), bytes);
+    ASSERT_EQ(record.size(), bytes);
+    EXPECT_TRUE(record.starts_with(R"({"user":"user-99999999",)") && record.ends_with("\"}"));
+  }
+}
+
+TEST(LogScript, CountsTheRecordsThatItPushes) {
+  ScriptSettings settings;
+  settings.mix = {{Verb::kPush, 1}, {Verb::kPop, 1}};
+  settings.record_bytes = 8'192;
+  const RequestScript daemon = RequestScript::render(settings);
+  EXPECT_EQ(daemon.size(), kScriptRecordBytesMax / 8'192) << "bounded by its bytes";
+  for (size_t i = 0; i < daemon.size(); ++i) {
+    const std::string_view request = daemon.slice(i, i + 1);
+    const bool pushes = request.starts_with("LOG PUSH {");
+    ASSERT_EQ(daemon.records(i, i + 1), pushes ? 1 : 0);
+    ASSERT_TRUE(pushes ? request.size() == 9 + 8'192 + 1 : request == "LOG POP 100\n") << request;
+  }
+  const RequestScript direct = RequestScript::render_list_pushes(settings, "logs");
+  EXPECT_EQ(direct.slice(0, 1), "*2\r\n$3\r\nDEL\r\n$4\r\nlogs\r\n");
+  EXPECT_EQ(direct.records(0, 1), 0U);
+  EXPECT_TRUE(direct.slice(1, 2).starts_with("*102\r\n$5\r\nRPUSH\r\n$4\r\nlogs\r\n$8192\r\n{"));
+  EXPECT_EQ(direct.records(0, direct.size()), (direct.size() - 1) * kRecordsPerCall);
 }
 
 TEST(RedisFigures, AreThoseOfEvalshaAlone) {

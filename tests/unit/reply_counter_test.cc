@@ -61,6 +61,24 @@ TEST(ReplyCounter, TheSourceIsFoundBeforeAPositionATicketOrAHold) {
   EXPECT_EQ(resp.sources, sources({"lease", "journal", "redis"})) << "one a reply, the first";
 }
 
+TEST(ReplyCounter, RowsOfAListAreRecordsHoweverTheyAreCut) {
+  constexpr std::string_view kLineLists = "LIST 2\n{\"a\":1}\nALLOW 1 local\nLIST 0\nOK local\n";
+  constexpr std::string_view kRespLists =
+      "*5\r\n$7\r\n{\"a\":1}\r\n$2\r\n{}\r\n$2\r\n{}\r\n$2\r\n{}\r\n$2\r\n{}\r\n*0\r\n+local\r\n";
+  for (size_t piece = 1; piece <= kRespLists.size(); ++piece) {
+    const auto line = count_in_pieces(Framing::kLine, kLineLists, piece);
+    EXPECT_EQ(line.ok, 3U) << piece;
+    EXPECT_EQ(line.allow, 0U) << "a row is not a reply";
+    EXPECT_EQ(line.records, 2U);
+    EXPECT_EQ(line.record_bytes, 20U);
+    EXPECT_EQ(line.sources, sources({"local"}));
+    const auto resp = count_in_pieces(Framing::kResp, kRespLists, piece);
+    EXPECT_EQ(resp.ok, 3U) << "five strings are no decision";
+    EXPECT_EQ(resp.records, 5U) << piece;
+    EXPECT_EQ(resp.record_bytes, 15U);
+  }
+}
+
 TEST(ReplyCounter, ErrorsAreCountedByTheirCodes) {
   const auto expected = codes({"BUSY", "BADREQ", "BUSY", "other", "other"});
   const auto line = count_all(
@@ -79,6 +97,8 @@ TEST(ReplyCounter, LinesAreCountedByKindHoweverTheyAreCut) {
                              .ok = 2,
                              .error = 1,
                              .unknown = 0,
+                             .records = 0,
+                             .record_bytes = 0,
                              .sources = sources({"local", "cache"}),
                              .codes = codes({"NOPOLICY"})};
   for (size_t piece = 1; piece <= kLines.size(); ++piece) {
@@ -92,6 +112,8 @@ TEST(ReplyCounter, RespIsCountedByKindHoweverItIsCut) {
                              .ok = 6,
                              .error = 1,
                              .unknown = 0,
+                             .records = 0,
+                             .record_bytes = 0,
                              .sources = sources({"local", "local"}),
                              .codes = codes({"NOPOLICY"})};
   for (size_t piece = 1; piece <= kRespReplies.size(); ++piece) {
