@@ -32,6 +32,9 @@ inline constexpr size_t kScriptRecordBytesMax = size_t{64} << 20;
 inline constexpr uint32_t kRecordsPerCall = 100;  // of POP, and of RPUSH to Redis itself
 static_assert(kScriptRecordBytesMax / kRecordBytesMax / kRecordsPerCall > 1);
 
+// Into how many parts the counted seconds are cut to draw throughput over time.
+inline constexpr size_t kSlices = 100;
+
 // What one read of a reply stream takes.
 inline constexpr size_t kReceiveBytes = 64 * 1024;
 

@@ -60,6 +60,7 @@ class Load {
   int64_t wait_ns(bool sending) const;
   Status run_until(int64_t end_ns);
   Status drain();
+  void begin_slices(int64_t end_ns);
   uint64_t in_flight() const;
   bool is_open() const { return settings_.rate > 0; }
   std::expected<Mark, std::string> mark();
@@ -75,6 +76,9 @@ class Load {
   Schedule schedule_;     // of an open loop
   uint64_t next_due_ = 0;
   OpenLoopResult open_;
+  std::vector<uint64_t> slice_ends_;  // replies by then
+  int64_t slice_ns_ = 0;              // 0 until seconds are counted
+  int64_t next_slice_ns_ = 0;         // the end of the one at hand
   pid_t server_pid_ = 0;
   std::optional<RedisClient> redis_;
   Mark begin_;
@@ -190,8 +194,20 @@ Status Load::turn(bool sending) {
 Status Load::run_until(int64_t end_ns) {
   while (now_ns_ < end_ns) {
     if (auto turned = turn(true); !turned) return turned;
+    // One turn can be the end of several: nothing came in the later ones.
+    for (; slice_ns_ > 0 && now_ns_ >= next_slice_ns_ && slice_ends_.size() <= kSlices;
+         next_slice_ns_ += slice_ns_) {
+      slice_ends_.push_back(tally_.replies);
+    }
   }
   return {};
+}
+
+void Load::begin_slices(int64_t end_ns) {
+  slice_ns_ = std::max<int64_t>((end_ns - now_ns_) / static_cast<int64_t>(kSlices), 1);
+  next_slice_ns_ = now_ns_ + slice_ns_;
+  slice_ends_.reserve(kSlices + 1);
+  slice_ends_.push_back(tally_.replies);
 }
 
 Status Load::drain() {
@@ -232,7 +248,9 @@ Status Load::run() {
   tally_.latency_ns.clear();
   const int64_t counted_from_ns = now_ns_;
   tally_.sent_when_due = tally_.sent_late = 0;
-  if (auto done = run_until(begin_.at_ns + ns(settings_.seconds)); !done) return done;
+  const int64_t end_ns = begin_.at_ns + ns(settings_.seconds);
+  begin_slices(end_ns);
+  if (auto done = run_until(end_ns); !done) return done;
   if (is_open()) {
     open_ = {static_cast<double>(now_ns_ - counted_from_ns) * 1e-9, tally_.sent_when_due,
              tally_.sent_late, 0};
@@ -293,6 +311,10 @@ LoadResult Load::result() const {
   result.server = end_.server - begin_.server;
   if (redis_) result.redis = end_.redis - begin_.redis;
   if (is_open()) result.open_loop = open_;
+  result.slice_s = static_cast<double>(slice_ns_) * 1e-9;
+  for (size_t end = 1; end < slice_ends_.size(); ++end) {
+    result.timeline.push_back(slice_ends_[end] - slice_ends_[end - 1]);
+  }
   result.asked_decisions = tally_.asked_decisions;
   result.asked_others = tally_.asked_others;
   result.all_counts = tally_.counts;

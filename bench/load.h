@@ -15,6 +15,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bench/histogram.h"
 #include "bench/process_usage.h"
@@ -56,6 +57,8 @@ struct LoadResult {
   ProcessUsage server;              // threads empty when the server's process is not to be seen
   std::optional<RedisUsage> redis;  // of the Redis that was named
   std::optional<OpenLoopResult> open_loop;
+  std::vector<uint64_t> timeline;  // replies in each slice of the counted seconds
+  double slice_s = 0;
   // Over the whole run, warm-up and last replies included: what was asked and what was answered.
   uint64_t asked_decisions = 0;
   uint64_t asked_others = 0;

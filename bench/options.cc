@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <span>
 
 #include "bench/limits.h"
 
@@ -88,6 +89,8 @@ void add_server_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_option("--pin-server", raw.server_cpu, "CPU of the servers started")
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--json", options.json, "Print JSON");
+  app.add_option("--html", options.html_path, "Write a page with drawings to this file too")
+      ->type_name("FILE");
   app.add_flag(
       "--suite", options.suite,
       "Take all the figures of bench/README.md (needs --spawn) and print them as Markdown");
@@ -141,8 +144,10 @@ std::expected<void, std::string> finish(const RawOptions& raw, Options& options)
   if ((options.suite || options.suite_redis) && !spawns) {
     return std::unexpected(std::string("--suite and --suite-redis need --spawn"));
   }
-  if ((options.suite || options.suite_redis) && options.load.rate > 0) {
-    return std::unexpected(std::string("the suites are closed loops: leave --rate out"));
+  const bool suites = options.suite || options.suite_redis;
+  if (suites && (options.load.rate > 0 || !options.html_path.empty())) {
+    return std::unexpected(
+        std::string("the suites are closed loops and Markdown: leave --rate and --html out"));
   }
   if (auto redis = finish_redis(raw, options); !redis) return redis;
   options.backend = net::Backend::kEpoll;
@@ -176,6 +181,12 @@ std::expected<Options, int> parse_options(int argc, char** argv) {
     fmt::print(stderr, "tollkeeper-bench: {}\n", finished.error());
     return std::unexpected(kUsageError);
   }
+  for (const char* word : std::span(argv, static_cast<size_t>(argc))) {
+    if (!options.command.empty()) options.command += ' ';
+    options.command += word;
+  }
+  // Of what was given and of what was not.
+  options.settings = app.config_to_str(true, false);
   return options;
 }
 

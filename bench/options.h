@@ -30,6 +30,9 @@ struct Options {
   bool direct = false;  // Redis itself, asked by the same clients
   bool redis = false;   // behind the daemon started
   bool json = false;
+  std::string html_path;  // a page is written there; "": none
+  std::string settings;   // all of them, a line each
+  std::string command;    // the words of the command line, as they were given
   // A daemon of our own; "" to use the one at socket_path.
   std::string daemon_program;
   uint32_t workers = 1;

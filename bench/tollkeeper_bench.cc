@@ -9,6 +9,7 @@
 
 #include "bench/affinity.h"
 #include "bench/direct_target.h"
+#include "bench/html_report.h"
 #include "bench/measurement.h"
 #include "bench/options.h"
 #include "bench/redis_suite.h"
@@ -81,6 +82,16 @@ std::expected<void, std::string> start_servers(const Options& options, Servers& 
   return {};
 }
 
+std::expected<void, std::string> write_page(const std::vector<TargetRuns>& measured,
+                                            const Options& options) {
+  std::vector<Fact> facts = machine_facts(measured);
+  facts.push_back({"command", options.command});
+  std::string settings = options.settings;
+  std::ranges::replace(settings, '\n', ' ');
+  facts.push_back({"settings", settings});
+  return write_file(options.html_path, html_report(measured, facts));
+}
+
 int run_plain(const Options& options) {
   Servers servers;
   if (auto started = start_servers(options, servers); !started) return fail(started.error());
@@ -100,6 +111,9 @@ int run_plain(const Options& options) {
   const auto measured = measure(targets, script, options.load, options.runs);
   if (!measured) return fail(measured.error());
   fmt::print("{}", options.json ? json_report(*measured) : text_report(*measured));
+  if (!options.html_path.empty()) {
+    if (auto written = write_page(*measured, options); !written) return fail(written.error());
+  }
   const bool sound = std::ranges::all_of(*measured, &std::string::empty, &TargetRuns::fault);
   return sound ? 0 : kFailed;
 }

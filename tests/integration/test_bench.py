@@ -1,10 +1,12 @@
 """tollkeeper-bench runs and its figures hang together. No figure is judged here."""
 
 import json
+import re
 import socket
 import subprocess
 import threading
 import time
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,11 +18,11 @@ limits = ["1000000000/365d"]
 """
 
 
-def bench(*arguments, environment=None, warmup=0.1):
+def bench(*arguments, environment=None, warmup=0.1, runs=1):
     """The measured targets of a finished run."""
     done = subprocess.run(
         [binaries.TOLLKEEPER_BENCH, "--json", "--seconds", "1", "--warmup", str(warmup),
-         "--runs", "1", *map(str, arguments)], capture_output=True, text=True, check=False,
+         "--runs", str(runs), *map(str, arguments)], capture_output=True, text=True, check=False,
         timeout=25 * binaries.patience(), stdin=subprocess.DEVNULL,
         env={**binaries.clean_environment(), **(environment or {})})
     assert done.returncode == 0, done.stdout + done.stderr
@@ -212,6 +214,24 @@ def test_an_error_is_a_fault_and_is_told_by_its_code(daemon, framing):
     assert done.returncode == 1 and "NOPOLICY" in target["fault"]
     assert target["errors"] == {"NOPOLICY": target["replies"]["error"]} and target["errors"]
     assert target["sources"] == {}
+
+
+def test_a_page_is_whole_and_loads_nothing(place):
+    path = place / "bench.html"
+    measured = bench("--spawn", binaries.TOLLKEEPERD, "--floor", "--direct", "--html", path,
+                     "--policy", "bench", "--clients", 2, "--depth", 4, runs=2)
+    page = path.read_text()
+    drawings = [ElementTree.fromstring(text) for text in re.findall(r"<svg.*?</svg>", page, re.S)]
+    latency, throughput = [drawing.findall("polyline") for drawing in drawings]
+    assert len(latency) == 3 and len(throughput) == 6, "one line a target, one a run"
+    for line in latency + throughput:
+        points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+        assert len(points) > 50
+        assert all(0 <= x <= 721 and -1 <= y <= 261 for x, y in points)
+    assert all(target["name"] in page for target in measured["targets"])
+    for told in ("tollkeeper ", "redis ", "Linux", "--floor", "depth=4"):
+        assert told in page
+    assert not re.search(r"(src|href)=|https?:|<script|@import|url\(", page)
 
 
 def test_without_a_daemon_it_fails(place):
