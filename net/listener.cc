@@ -25,7 +25,7 @@ constexpr size_t kPathMax = sizeof(sockaddr_un::sun_path) - 1 - kUnfinished.size
 
 // A socket outlives its process for a moment when the kernel tidies up behind it (io_uring does so
 // in its own time): this many looks at it, this far apart.
-constexpr int kLooksMax = 20;
+constexpr int kLooksMax = 200;
 constexpr int kLookIntervalMs = 10;
 
 sockaddr_un address_of(const std::string& path) {

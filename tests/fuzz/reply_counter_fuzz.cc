@@ -47,13 +47,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view stream = input.rest();
   const Counted whole = count(framing, stream, stream.size());
   require(count(framing, stream, size_t{1} + choice / 2) == whole, "a cut changes no count");
-  // In the line framing a reply is counted for what it is when it begins.
-  const uint64_t total = whole.counts.total();
-  const bool begun = framing == Framing::kLine && !stream.empty() && stream.back() != '\n';
-  require(total == whole.replies + (begun ? 1 : 0), "every reply is of one kind");
+  // A list is counted for what it is when it begins, and as a reply when its last row is there.
+  const uint64_t begun = whole.counts.total();
+  require(begun == whole.replies || begun == whole.replies + 1, "every reply is of one kind");
   if (framing == Framing::kLine) {
-    require(whole.replies == static_cast<uint64_t>(std::ranges::count(stream, '\n')),
-            "a reply is a line");
+    const auto lines = static_cast<uint64_t>(std::ranges::count(stream, '\n'));
+    require(begun + whole.counts.records == lines, "a line is a reply, or a list's row");
   }
   return 0;
 }

@@ -135,7 +135,7 @@ def test_one_client_fills_all_there_is_and_nobody_waits_for_long(daemon, redis):
     began = time.monotonic()
     reply = other.ask("CHECK p someone")
     assert reply.source == "local"
-    assert time.monotonic() - began < 0.3 * patience()
+    assert time.monotonic() - began < 1 * patience()
     redis.resume()
     assert all(flood.read_reply().allowed for _ in range(5000))
 
