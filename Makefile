@@ -45,9 +45,9 @@ test: packages-test $(release)/with-tests ## Build and run every test; the last 
 	@$(PYTHON) tests/run.py $(release)
 
 bench: build ## Measure all figures of bench/README.md, beside the floor; takes minutes
-	@ninja -C $(release) framing_bench shard_bench
-	@$(release)/framing_bench 5000000
-	@$(release)/shard_bench 1000000
+	@ninja -C $(release) bench/framing_bench bench/shard_bench
+	@$(release)/bench/framing_bench 5000000
+	@$(release)/bench/shard_bench 1000000
 	@$(release)/tollkeeper-bench --suite --spawn $(release)/tollkeeperd
 
 # What is tested is compiled with fuzzer-no-link, or the fuzzer would see nothing but the target.
