@@ -1,5 +1,7 @@
 """The tree keeps its habits: one case per check, every fault named with its file and line."""
 
+import pathlib
+
 import pytest
 
 import checks
@@ -17,3 +19,10 @@ def test_there_is_something_to_check():
 def test_tree(check):
     faults = [fault for source in TREE for fault in check(source)]
     assert not faults, "\n" + "\n".join(faults)
+
+
+def test_every_integration_test_is_run():
+    directory = pathlib.Path(__file__).parents[1] / "integration"
+    listed = (directory / "meson.build").read_text(encoding="utf-8")
+    assert [each.stem for each in sorted(directory.glob("test_*.py"))
+            if f"'{each.stem}'" not in listed] == []
