@@ -19,7 +19,7 @@ rooms := engine net config daemon systemd bench pages tests
 sources = $(shell find $(rooms) -name '*.h' -o -name '*.cc')
 
 # A sanitizer build is slower and gets more time; what checks the text of the sources runs only
-# once.
+# once. To optimize would take longer than it saves: the tests wait more than they compute.
 patient := --timeout-multiplier 5 --no-suite tidy
 # Old thread sanitizers do not know how new kernels lay out memory at random; in order, they do.
 steady = $(shell setarch -R true 2>/dev/null && echo setarch -R)
@@ -65,7 +65,7 @@ fuzz: packages-fuzz ## By coverage: TARGET=line SECONDS=60 (all targets are name
 
 asan: packages-test ## Every test under the address and undefined-behaviour sanitizers
 	@[ -e build/asan/build.ninja ] || meson setup build/asan -Dtests=enabled $(unity) \
-	  -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+	  -Doptimization=0 -Db_sanitize=address,undefined -Db_lundef=false
 	@ninja -C build/asan
 	@ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=1 \
 	  UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
@@ -74,7 +74,7 @@ asan: packages-test ## Every test under the address and undefined-behaviour sani
 # Thread sanitizer cannot see what a ring orders, so it watches the epoll back-end.
 tsan: packages-test ## Every test under the thread sanitizer, on epoll
 	@[ -e build/tsan/build.ninja ] || meson setup build/tsan -Dtests=enabled $(unity) \
-	  -Doptimization=1 -Db_sanitize=thread -Db_lundef=false
+	  -Doptimization=0 -Db_sanitize=thread -Db_lundef=false
 	@ninja -C build/tsan
 	@TSAN_OPTIONS=halt_on_error=1:abort_on_error=1:second_deadlock_stack=1 \
 	  TOLLKEEPER_SERVER_BACKEND=epoll \
