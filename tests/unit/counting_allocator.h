@@ -49,6 +49,12 @@ void* operator new[](size_t size) {
 void* operator new[](size_t size, std::align_val_t alignment) {
   return operator new(size, alignment);
 }
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
 void operator delete(void* memory) noexcept {
   toll::test::give_back(memory);
 }
