@@ -24,8 +24,9 @@ constexpr std::string_view kUnfinished = "~";
 constexpr size_t kPathMax = sizeof(sockaddr_un::sun_path) - 1 - kUnfinished.size();
 
 // A socket outlives its process for a moment when the kernel tidies up behind it (io_uring does so
-// in its own time): this many looks at it, this far apart.
-constexpr int kLooksMax = 200;
+// in its own time, which is long where it has little): this many looks at it, each this much later
+// than the one before. Two seconds in all.
+constexpr int kLooksMax = 20;
 constexpr int kLookIntervalMs = 10;
 
 sockaddr_un address_of(const std::string& path) {
@@ -36,8 +37,8 @@ sockaddr_un address_of(const std::string& path) {
   return address;
 }
 
-void wait_a_little() {
-  ::poll(nullptr, 0, kLookIntervalMs);
+void wait_after(int look) {
+  ::poll(nullptr, 0, look * kLookIntervalMs);
 }
 
 int unix_socket() {
@@ -102,7 +103,7 @@ std::expected<void, std::string> expect_free(const std::string& path) {
           "path",
           path, owner > 0 ? fmt::to_string(owner) : "unknown"));
     }
-    wait_a_little();
+    wait_after(look);
   }
 }
 
@@ -126,7 +127,7 @@ int bind_unfinished(int fd, const std::string& path) {
     if (::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode)) ::unlink(path.c_str());
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return 0;
     if (errno != EADDRINUSE || look == kLooksMax) return errno;
-    wait_a_little();
+    wait_after(look);
   }
 }
 

@@ -100,10 +100,12 @@ def test_several_limits_at_once(daemon, redis):
     text = policies('["1000/10s", "1500/1h"]', ("gcra", "fixed_window"))
     client = joined(daemon(patient(redis.url(), text), workers=1)).line()
     for algorithm, least in (("gcra", 900), ("fixed_window", 1000)):
+        began = time.monotonic()
         told = [reply for _ in range(40)
                 for reply in client.ask_all([f"CHECK {algorithm} hot"] * 50)]
         admitted = sum(reply.allowed for reply in told)
-        assert least <= admitted <= 1_010
+        most = 1_000 + (100 * (time.monotonic() - began) if algorithm == "gcra" else 0)
+        assert least <= admitted <= most + 1
         assert "lease" in sources(told)
     # A check of several policies is Redis' own, and sees what was set aside as used.
     assert client.ask("CHECK gcra hot 900 fixed_window hot 1").source in ("redis", "cache")
