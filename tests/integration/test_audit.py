@@ -187,7 +187,7 @@ def test_a_key_is_made_and_kept(daemon, place):
     assert {each["id"] for each in told} == {audit.pseudonym(ID, made)}
     assert len({each["key"] for each in audit.records(place)}) == 1
     one.stop()
-    for text in [one.output(), *(file.read_text(encoding="utf-8") for file in audit.files(place))]:
+    for text in [one.output(), *audit.texts(place)]:
         assert made not in text
     asked = audit.tollkeeper("pseudonymize", ID, "b", STATE_DIRECTORY=str(key.parent))
     assert asked.stdout == f"{audit.pseudonym(ID, made)}  {ID}\n{audit.pseudonym('b', made)}  b\n"

@@ -156,8 +156,9 @@ def test_waiting_ends_without_a_record(asker):
 def test_who_waits_longest_is_served_first(one, asker):
     waiters = [logs.LineLogs(one) for _ in range(6)]
     for waiter in waiters:
-        waiter.client.send("LOG WAIT 20000")
-        time.sleep(0.05)
+        # Who answers the first has the second behind it.
+        waiter.client.send_raw(b"LOG SIZE\nLOG WAIT 20000\n")
+        assert waiter.read() == 0
     some = records(6)
     for each, waiter in zip(some, waiters):
         asker.push(each)

@@ -35,12 +35,25 @@ def files(directory):
     return sorted(found, key=age)
 
 
+def texts(directory):
+    """Of all files, oldest first, none twice and none left out, also while they are rotated."""
+    while True:
+        try:
+            found = {path: path.stat().st_ino for path in files(directory)}
+            read = [path.read_text(encoding="utf-8") for path in found]
+            if found == {path: path.stat().st_ino for path in files(directory)}:
+                return read
+        except FileNotFoundError:
+            pass
+
+
+def size(directory):
+    return sum(map(len, texts(directory)))
+
+
 def records(directory):
     """Of all files, oldest first; what has no line end yet is left out."""
-    lines = []
-    for file in files(directory):
-        lines += file.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    return [json.loads(line) for text in texts(directory) for line in text.split("\n")[:-1]]
 
 
 def kinds(directory):
