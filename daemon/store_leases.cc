@@ -23,6 +23,8 @@ constexpr size_t kCallsMax = 8'192;
 StoreLeases::Taken StoreLeases::take(Ask& ask, bool may_ask) {
   Operation& operation = ask.operation;
   if (!leases_.leases(operation.policy)) return Taken::kNo;
+  // Still free when it is asked for: only to make room for a new key is another begun meanwhile,
+  // and of a new key nothing is asked for yet.
   Call* call = may_ask ? free_call() : nullptr;
   const uint32_t number = call == nullptr ? 0 : call->number;
   const engine::Leases::Taken taken = leases_.take(operation, ask.id, owner_.now(), number);
@@ -47,8 +49,6 @@ bool StoreLeases::ask_for(Call& call, const Ask& ask, const engine::Leases::Take
   call.operation.verb = Verb::kLease;
   call.operation.units = taken.ask_for;
   call.operation.lease_us = taken.life_us;
-  call.wanted = taken.ask_for;
-  call.life_us = taken.life_us;
   call.serial = taken.serial;
   // Whoever comes to wait for it has more time.
   call.store.deadline_ns = ask.store.deadline_ns;
@@ -145,8 +145,8 @@ void StoreLeases::answered(Call& call, const StoreFlightInfo& flight) {
     if (!engine::flawed(engine::Flaw::kTrustsLostLease)) {
       return leases_.not_granted(operation.key, call.serial, std::nullopt);
     }
-    operation.granted = call.wanted;
-    operation.answer.retry_us = call.life_us;
+    operation.granted = operation.units;
+    operation.answer.retry_us = operation.lease_us;
   } else if (operation.outcome != Outcome::kAdmitted) {
     const bool told = operation.outcome == Outcome::kRefused;
     return leases_.not_granted(operation.key, call.serial, told ? operation.answer.remaining : 0);

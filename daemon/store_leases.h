@@ -74,8 +74,6 @@ class StoreLeases final : private engine::Leases::Owner {
     engine::StoreRequest store;
     engine::Operation operation;
     std::string_view id;
-    int64_t life_us = 0;
-    int64_t wanted = 0;
     uint32_t number = 0;  // its place in calls_
     uint32_t serial = 0;
     bool scarce = false;

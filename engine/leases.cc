@@ -12,7 +12,7 @@ namespace {
 
 // Of the shortest time in which a limit comes back, a slice lives for this part: what the store
 // holds for it, it holds as if nothing came back meanwhile.
-constexpr int64_t kHorizonParts = 20;
+constexpr int64_t kLifeParts = 100;
 
 // Demand is counted in periods.
 constexpr int64_t kPeriodUs = 100'000;
@@ -34,6 +34,7 @@ constexpr int64_t kShareParts = 2;
 // Where all hosts together, if they were as busy as this one, would use less than this part of what
 // comes back, nobody misses what a long slice keeps from coming back.
 constexpr int64_t kAmplePart = 4;
+constexpr int64_t kAmpleLifePercent = 40;
 constexpr int64_t kAmpleLifeMaxUs = 400'000;
 
 // The shortest time in which what the limit holds comes back.
@@ -76,8 +77,8 @@ Leases::Terms Leases::terms_of(const Policy& policy) {
     terms.comes_back = std::min(terms.comes_back, in_period);
   }
   if (horizon < kHorizonMinUs) return terms;
-  terms.life_us = std::clamp(horizon / 100, kLifeMinUs, kLifeMaxUs);
-  terms.ample_life_us = std::min(2 * horizon / 5, kAmpleLifeMaxUs);
+  terms.life_us = std::clamp(horizon / kLifeParts, kLifeMinUs, kLifeMaxUs);
+  terms.ample_life_us = std::min(horizon / 100 * kAmpleLifePercent, kAmpleLifeMaxUs);
   return terms;
 }
 
