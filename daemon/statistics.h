@@ -164,9 +164,10 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter leases_asked;
   Counter lease_units;  // that the store set aside
   Counter lease_units_returned;
-  Counter lease_units_lost;  // that could not be sent back
+  Counter lease_units_lapsed;  // too few to be sent back
+  Counter lease_units_lost;    // that could not be
   Counter lease_units_held;
-  Counter store_ready;       // 1: the link is made
+  Counter store_ready;  // 1: the link is made
   Counter breaker_trips;
   // Costs.
   Counter budget_admitted;  // decisions on budgets

@@ -120,7 +120,7 @@ void Store::start() {
 void Store::stop(int64_t now_ns) {
   stopping_ = true;
   leases_.give_all_back();
-  for (const auto& lane : lanes_) lane->pump();
+  pump_all();
   net::RedisLink& link = lanes_.front()->link();
   if (!link.ready()) return cut();
   // Every worker does, so that the last word is not another's heartbeat.
@@ -141,13 +141,20 @@ void Store::adopt(std::shared_ptr<const engine::PolicyTable> table) {
   // What is given back under the old rules is sent by them.
   leases_.adopt(*table);
   if (rules_ != nullptr) {
-    for (const auto& lane : lanes_) lane->pump();
+    pump_all();
   }
   rules_ = std::make_shared<engine::StoreRules>(std::move(table), settings_.prefix);
   for (const auto& lane : lanes_) lane->adopt(rules_);
   forget_all();
   // A change of limits here may be one for the fleet: the counts in Redis are everyone's.
   if (worker_.index() == 0) news_.tell_all();
+}
+
+void Store::pump_all() {
+  for (const auto& lane : lanes_) {
+    lane->hurry();
+    lane->pump();
+  }
 }
 
 void Store::set_address(const net::RedisAddress& address) {
@@ -164,8 +171,8 @@ size_t Store::lane_of(const engine::KeyHash& key) const {
   return lanes_.size() == 1 ? 0 : key.tag % lanes_.size();
 }
 
-bool Store::put(engine::StoreRequest& request, const engine::KeyHash& key) {
-  if (lanes_[lane_of(key)]->put(request)) return true;
+bool Store::put(engine::StoreRequest& request, const engine::KeyHash& key, int64_t leave_ns) {
+  if (lanes_[lane_of(key)]->put(request, leave_ns)) return true;
   counters().store_full.add();
   return false;
 }

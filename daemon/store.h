@@ -104,9 +104,11 @@ class Store final : public StoreLaneOwner, public StorePulseOwner, private Store
   void on_lane_away(StoreLane& lane, std::string_view reason, bool refused) override;
 
   // StoreLeasesOwner
-  bool put_lease(engine::StoreRequest& request, const engine::KeyHash& key) override {
-    return put(request, key);
+  bool put_lease(engine::StoreRequest& request, const engine::KeyHash& key,
+                 int64_t leave_ns) override {
+    return put(request, key, leave_ns);
   }
+  void hurry(const engine::KeyHash& key) override { lanes_[lane_of(key)]->hurry(); }
   void answered_from_slice(Ask& ask) override;
   void ask_exactly(Ask& ask) override;
   void answer_without_slice(Ask& ask) override { answer_without_store(ask); }
@@ -117,7 +119,7 @@ class Store final : public StoreLaneOwner, public StorePulseOwner, private Store
   void on_pulse(int64_t hosts) override;
   void on_pulse_failed(std::string_view error) override;
 
-  bool put(engine::StoreRequest& request, const engine::KeyHash& key);
+  bool put(engine::StoreRequest& request, const engine::KeyHash& key, int64_t leave_ns = 0);
   void returned(Ask& ask, const StoreFlightInfo& flight);
   void returned(Together& together, const StoreFlightInfo& flight);
   void answer_without_store(Ask& ask);
@@ -128,6 +130,7 @@ class Store final : public StoreLaneOwner, public StorePulseOwner, private Store
   void note(const engine::Operation& operation);
   void repay();
   void watch_breaker();
+  void pump_all();
   int64_t retry_us();
 
   Worker& worker_;

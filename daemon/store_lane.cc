@@ -38,7 +38,7 @@ void StoreLane::pump() {
   queue_.expire(now_ns);
   if (!link_.ready()) queue_.lose_waiting();
   deliver({});
-  while (queue_.may_start()) {
+  while (queue_.leave_ns() <= now_ns) {
     if (!owner_.breaker().allow(owner_.now())) {
       queue_.lose_waiting();
       deliver({});
@@ -63,7 +63,7 @@ void StoreLane::pump() {
 }
 
 int64_t StoreLane::next_due_ns() const {
-  return std::min(link_.next_tick_ns(), queue_.next_deadline_ns());
+  return std::min({link_.next_tick_ns(), queue_.next_deadline_ns(), queue_.leave_ns()});
 }
 
 void StoreLane::send(BatchCall& call) {

@@ -61,7 +61,11 @@ class StoreLane final : private net::RedisLinkHandler {
   const net::RedisLink& link() const { return link_; }
 
   // False: as many wait as may.
-  bool put(engine::StoreRequest& request) { return queue_.put(request); }
+  bool put(engine::StoreRequest& request, int64_t leave_ns) {
+    return queue_.put(request, leave_ns);
+  }
+  // What waits leaves with the next pump(), whether anybody waits for it or not.
+  void hurry() { queue_.hurry(); }
   bool idle() const { return queue_.waiting() == 0 && queue_.flights() == 0; }
 
   // Sends what waits, as far as the link and the breaker allow; what they do not comes back.

@@ -18,6 +18,10 @@ using engine::Verb;
 // be given back is forgotten there as if it had been used.
 constexpr size_t kCallsMax = 8'192;
 
+// What nobody waits for waits so long for others to go along: a call of Redis for each by itself
+// would cost several times what is in it.
+constexpr int64_t kTogetherNs = 1'000'000;
+
 }  // namespace
 
 StoreLeases::Taken StoreLeases::take(Ask& ask, bool may_ask) {
@@ -52,12 +56,13 @@ bool StoreLeases::ask_for(Call& call, const Ask& ask, const engine::Leases::Take
   call.serial = taken.serial;
   // Whoever comes to wait for it has more time.
   call.store.deadline_ns = ask.store.deadline_ns;
-  if (!send(call)) return false;
+  if (!send(call, !taken.from_slice)) return false;
   owner_.counters().leases_asked.add();
   return true;
 }
 
 void StoreLeases::wait(Call& call, Ask& ask) {
+  if (call.first == nullptr) owner_.hurry(call.operation.key);
   ask.store.owner = static_cast<Letter*>(&ask);
   ask.store.next = nullptr;
   (call.first == nullptr ? call.first : call.last->next) = &ask.store;
@@ -102,8 +107,9 @@ void StoreLeases::begin(Call& call, const engine::KeyHash& key, uint16_t policy,
   call.first = call.last = nullptr;
 }
 
-bool StoreLeases::send(Call& call) {
-  if (owner_.put_lease(call.store, call.operation.key)) return true;
+bool StoreLeases::send(Call& call, bool hurries) {
+  const int64_t leave_ns = hurries ? 0 : owner_.now() * 1'000 + kTogetherNs;
+  if (owner_.put_lease(call.store, call.operation.key, leave_ns)) return true;
   free(call);
   return false;
 }
@@ -171,9 +177,14 @@ void StoreLeases::give_back(const engine::Leases::Return& what) {
     call->operation.lease_us = what.until;
     call->operation.revision = what.revision;
     call->scarce = what.scarce;
-    if (send(*call)) return counters.lease_units_returned.add(static_cast<uint64_t>(what.units));
+    if (send(*call, what.scarce))
+      return counters.lease_units_returned.add(static_cast<uint64_t>(what.units));
   }
   counters.lease_units_lost.add(static_cast<uint64_t>(what.units));
+}
+
+void StoreLeases::lapsed(int64_t units) {
+  owner_.counters().lease_units_lapsed.add(static_cast<uint64_t>(units));
 }
 
 void StoreLeases::used(const engine::KeyHash& key, uint16_t policy, int64_t units) {

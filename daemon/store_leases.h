@@ -23,7 +23,11 @@ namespace toll::daemon {
 class StoreLeasesOwner {
  public:
   // Sends the request with what waits. False: there is no room; the request is still the caller's.
-  virtual bool put_lease(engine::StoreRequest& request, const engine::KeyHash& key) = 0;
+  // Nobody waits for its answer until `leave_ns`, or hurry().
+  virtual bool put_lease(engine::StoreRequest& request, const engine::KeyHash& key,
+                         int64_t leave_ns) = 0;
+  // Somebody waits for an answer to what was put for that key.
+  virtual void hurry(const engine::KeyHash& key) = 0;
   virtual engine::TimeUs now() = 0;  // the monotonic clock
   virtual WorkerCounters& counters() = 0;
   // A question that waited for a slice: its answer is filled in; there was no slice; or it is not
@@ -85,14 +89,15 @@ class StoreLeases final : private engine::Leases::Owner {
   };
 
   void give_back(const engine::Leases::Return& what) override;
+  void lapsed(int64_t units) override;
   void used(const engine::KeyHash& key, uint16_t policy, int64_t units) override;
 
   Call* free_call();  // null: there are as many as may be
   void begin(Call& call, const engine::KeyHash& key, uint16_t policy, std::string_view id);
   bool ask_for(Call& call, const Ask& ask, const engine::Leases::Taken& taken);
-  bool send(Call& call);
+  bool send(Call& call, bool hurries);
   void free(Call& call);
-  static void wait(Call& call, Ask& ask);
+  void wait(Call& call, Ask& ask);
   void answered(Call& call, const StoreFlightInfo& flight);
 
   StoreLeasesOwner& owner_;

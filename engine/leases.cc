@@ -20,9 +20,11 @@ constexpr int64_t kPeriodUs = 100'000;
 // A slice for fewer requests is not worth a call.
 constexpr int64_t kRequestsMin = 3;
 
-// The next slice is asked for ahead when a larger one is down to this part.
+// The next slice of at least so many requests is asked for when what is there lasts no longer than
+// this, which is more than Redis takes. What is there then is not asked for again: it would be in
+// the way of the next one, and come back.
 constexpr int64_t kAheadMin = 16;
-constexpr int64_t kAheadParts = 4;
+constexpr int64_t kAheadUs = 2'500;
 
 // So that no product with a time overflows.
 constexpr int64_t kAskedMax = int64_t{1} << 40;
@@ -35,12 +37,19 @@ constexpr int64_t kShareParts = 2;
 // comes back, nobody misses what a long slice keeps from coming back.
 constexpr int64_t kAmplePart = 4;
 constexpr int64_t kAmpleLifePercent = 40;
-constexpr int64_t kAmpleLifeMaxUs = 400'000;
+constexpr int64_t kAmpleLifeMaxUs = 1'000'000;
+
+// There, what is left of a slice at its end lapses if it is no more than this part of what is in
+// demand in a period.
+constexpr int64_t kLapseParts = 2;
+
+bool is_bucket(Algorithm algorithm) {
+  return algorithm == Algorithm::kGcra || algorithm == Algorithm::kTokenBucket;
+}
 
 // The shortest time in which what the limit holds comes back.
 int64_t horizon_us(Algorithm algorithm, const Limit& limit) {
-  const bool bucket = algorithm == Algorithm::kGcra || algorithm == Algorithm::kTokenBucket;
-  return bucket ? limit.tolerance_us : limit.window_us;
+  return is_bucket(algorithm) ? limit.tolerance_us : limit.window_us;
 }
 
 }  // namespace
@@ -77,6 +86,7 @@ Leases::Terms Leases::terms_of(const Policy& policy) {
     terms.comes_back = std::min(terms.comes_back, in_period);
   }
   if (horizon < kHorizonMinUs) return terms;
+  terms.forgets = is_bucket(spec.algorithm);
   terms.life_us = std::clamp(horizon / kLifeParts, kLifeMinUs, kLifeMaxUs);
   terms.ample_life_us = std::min(horizon / 100 * kAmpleLifePercent, kAmpleLifeMaxUs);
   return terms;
@@ -168,7 +178,8 @@ void Leases::count(Entry& entry, int64_t units, TimeUs now) {
   const int64_t elapsed_us = now - entry.since;
   if (elapsed_us >= kPeriodUs) {
     const int64_t demand = entry.asked * kPeriodUs / elapsed_us;
-    entry.demand = elapsed_us >= 2 * kPeriodUs ? demand : (entry.demand + demand + 1) / 2;
+    const bool anew = elapsed_us >= 2 * kPeriodUs || demand > 2 * entry.demand;
+    entry.demand = anew ? demand : (3 * entry.demand + demand + 2) / 4;
     entry.asked = 0;
     entry.since = now;
   }
@@ -178,7 +189,8 @@ void Leases::count(Entry& entry, int64_t units, TimeUs now) {
 // In a period, before the request of so many units. The one that runs counts as if it were over: to
 // draw it out from a few requests would ask for slices of which most comes back.
 int64_t Leases::demand_of(const Entry& entry, int64_t units) {
-  return std::max(entry.demand, entry.asked - units);
+  const int64_t running = entry.asked - units;
+  return running > 2 * entry.demand ? running : entry.demand;
 }
 
 int64_t Leases::units_of(const Entry& entry, TimeUs now) {
@@ -205,20 +217,24 @@ void Leases::want(Entry& entry, int64_t units, TimeUs now, uint32_t call, Taken&
   if (over_ || entry.asking || entry.slices[1].units > 0) return;
   const Terms& terms = terms_[entry.policy];
   const int64_t demand = demand_of(entry, units);
-  const bool ample =
-      entry.left >= entry.limit / 2 && demand <= terms.comes_back / (kAmplePart * int64_t{hosts_});
-  const int64_t life_us = ample ? terms.ample_life_us : terms.life_us;
+  const int64_t life_us = is_ample(entry, demand) ? terms.ample_life_us : terms.life_us;
   const int64_t whole = std::min(demand * life_us / kPeriodUs, kSliceUnitsMax);
+  const int64_t held = units_of(entry, now);
   if (taken.from_slice) {
-    if (whole < kAheadMin * units || units_of(entry, now) > whole / kAheadParts) return;
+    if (whole < kAheadMin * units || held > demand * kAheadUs / kPeriodUs) return;
   }
-  const int64_t wanted = std::min(whole, entry.left / (kShareParts * int64_t{hosts_}));
+  const int64_t wanted = std::min(whole - held, entry.left / (kShareParts * int64_t{hosts_}));
   if (wanted < kRequestsMin * units) return;
   entry.asking = true;
   entry.call = call;
   taken.ask_for = wanted;
   taken.life_us = life_us;
   taken.serial = entry.serial;
+}
+
+bool Leases::is_ample(const Entry& entry, int64_t demand) const {
+  return entry.left >= entry.limit / 2 &&
+         demand <= terms_[entry.policy].comes_back / (kAmplePart * int64_t{hosts_});
 }
 
 void Leases::decided(const Operation& op) {
@@ -263,10 +279,20 @@ void Leases::age(TimeUs now) {
     ends_.pop_back();
     if (flawed(Flaw::kSpendsAged)) continue;
     for (Slice& slice : entry.slices) {
-      if (slice.ends <= now) give_back(entry, slice);
+      if (slice.ends <= now) end(entry, slice);
     }
     tell_used(entry);
   }
+}
+
+void Leases::end(Entry& entry, Slice& slice) {
+  const int64_t demand = demand_of(entry, 0);
+  const bool lapses = terms_[entry.policy].forgets && slice.units > 0 &&
+                      slice.units <= demand / kLapseParts && is_ample(entry, demand);
+  if (!lapses) return give_back(entry, slice);
+  units_held_ -= slice.units;
+  owner_.lapsed(slice.units);
+  slice = {};
 }
 
 void Leases::give_back(Entry& entry, Slice& slice) {

@@ -10,6 +10,9 @@
 //      └─────▶ the store, and by the way: ask_for ──▶ grant() ──▶ slice ──▶ take(), take() ...
 //                                                                   └── age() ──▶ given back
 //
+// Where a slice is one of few things that keep a limit from coming back, and nearly used up, its
+// rest is not worth a call: it lapses.
+//
 // Never over: units are used only until their slice's end, which counts from when it was asked for;
 // the store holds them for longer, as lua/limits.lua says, and takes back nothing later than that.
 // What a crash, a lost call or a late return leaves set aside is forgotten by the store as if it
@@ -61,6 +64,8 @@ class Leases {
   class Owner {
    public:
     virtual void give_back(const Return& what) = 0;
+    // So many units were not used and are not given back: they come back by themselves.
+    virtual void lapsed(int64_t units) = 0;
     // Units of that key were used here, which nobody has counted yet.
     virtual void used(const KeyHash& key, uint16_t policy, int64_t units) = 0;
 
@@ -126,6 +131,7 @@ class Leases {
     int64_t life_us = 0;
     int64_t ample_life_us = 0;  // where there is plenty
     int64_t comes_back = 0;     // units, in a period
+    bool forgets = false;       // what is used comes back bit by bit, and not when a window ends
     bool leased() const { return life_us > 0; }
   };
   struct Slice {
@@ -158,6 +164,8 @@ class Leases {
   static constexpr size_t kBucketEntries = 4;
 
   static Terms terms_of(const Policy& policy);
+  // Nobody misses what a slice of this key keeps from coming back.
+  bool is_ample(const Entry& entry, int64_t demand) const;
   std::span<Entry> bucket_of(const KeyHash& key);
   Entry* find(const KeyHash& key);
   // Null: every place it could have waits for a slice.
@@ -168,6 +176,7 @@ class Leases {
   bool use(Entry& entry, Operation& op, TimeUs now);
   void spend(Entry& entry, int64_t units, TimeUs now);
   void want(Entry& entry, int64_t units, TimeUs now, uint32_t call, Taken& taken) const;
+  void end(Entry& entry, Slice& slice);
   void give_back(Entry& entry, Slice& slice);
   void give_back_all(Entry& entry);
   void forget(Entry& entry);

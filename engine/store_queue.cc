@@ -36,13 +36,14 @@ StoreQueue::StoreQueue(const Settings& settings) : settings_(settings) {
   }
 }
 
-bool StoreQueue::put(StoreRequest& request) {
+bool StoreQueue::put(StoreRequest& request, int64_t leave_ns) {
   if (waiting_count_ >= settings_.waiting_max) return false;
   request.result = StoreResult::kNone;
   request.sent = false;
   waiting_.push(request);
   ++waiting_count_;
   waiting_deadline_ns_ = std::min(waiting_deadline_ns_, request.deadline_ns);
+  leave_ns_ = waiting_count_ >= settings_.crowd ? 0 : std::min(leave_ns_, leave_ns);
   return true;
 }
 
@@ -67,6 +68,7 @@ StoreQueue::Flight* StoreQueue::start(int64_t now_ns, TimeUs store_now, size_t r
     flight.first_deadline_ns = std::min(flight.first_deadline_ns, request.deadline_ns);
   }
   if (waiting_count_ == 0) waiting_deadline_ns_ = INT64_MAX;
+  leave_ns_ = waiting_count_ == 0 ? INT64_MAX : 0;
   if (flight.batch.empty()) return nullptr;
   flight.batch.pack();
   flight.sent_ns = now_ns;
@@ -105,6 +107,7 @@ void StoreQueue::land(Flight& flight) {
 void StoreQueue::lose_waiting() {
   while (StoreRequest* request = waiting_.pop()) give_back(*request, StoreResult::kAway);
   waiting_count_ = 0;
+  leave_ns_ = INT64_MAX;
   waiting_deadline_ns_ = INT64_MAX;
 }
 

@@ -6,8 +6,9 @@
 //
 // Batching is natural: while as many batches are under way as may be, requests collect; when one
 // comes back, all that collected leaves as the next. Requests leave in the order in which they were
-// put. A request whose deadline passes comes back unanswered, wherever it is; what the store then
-// still says about it is let go.
+// put; one that nobody waits for leaves with the next one that somebody does, or a little later. A
+// request whose deadline passes comes back unanswered, wherever it is; what the store then still
+// says about it is let go.
 //
 // Belongs to a worker. Bounded, and its memory is kept: steady traffic allocates nothing. No I/O,
 // no clock: times are the caller's monotonic nanoseconds.
@@ -32,6 +33,7 @@ class StoreQueue {
   struct Settings {
     size_t waiting_max = 16'384;  // requests
     size_t flights_max = 2;       // batches under way
+    size_t crowd = 64;            // so many are worth a batch, though nobody waits for them
     StoreBatch::Settings batch = {};
   };
 
@@ -53,12 +55,19 @@ class StoreQueue {
   // From now on batches are formed by these rules. To be called before the first start().
   void adopt(std::shared_ptr<const StoreRules> rules) { rules_ = std::move(rules); }
 
-  // False: there are as many waiting as may; the request is still the caller's.
-  [[nodiscard]] bool put(StoreRequest& request);
+  // False: there are as many waiting as may; the request is still the caller's. Until `leave_ns`
+  // nobody waits for it, and it may wait for others to go along.
+  [[nodiscard]] bool put(StoreRequest& request, int64_t leave_ns = 0);
 
   size_t waiting() const { return waiting_count_; }
   size_t flights() const { return flights_out_; }
   bool may_start() const { return waiting_count_ > 0 && flights_out_ < flights_.size(); }
+  // When it should: at once, unless nobody waits for any of them. INT64_MAX: it may not.
+  int64_t leave_ns() const { return may_start() ? leave_ns_ : INT64_MAX; }
+  // Somebody waits for one of them now.
+  void hurry() {
+    if (waiting_count_ > 0) leave_ns_ = 0;
+  }
 
   // Forms a batch of what waits, of at most `requests_max`, and takes it for sent. Requests that
   // the store need not be asked (no such policy, an unfit verb) are answered by the way. Null:
@@ -98,6 +107,7 @@ class StoreQueue {
   std::shared_ptr<const StoreRules> rules_;
   List waiting_;
   size_t waiting_count_ = 0;
+  int64_t leave_ns_ = INT64_MAX;             // of those waiting
   int64_t waiting_deadline_ns_ = INT64_MAX;  // the first of those waiting, or before it
   List answered_;
   std::vector<std::unique_ptr<Flight>> flights_;

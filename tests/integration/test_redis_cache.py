@@ -91,8 +91,10 @@ def test_its_wait_counts_down_to_a_certain_admission(line):
     while (reply := line.ask("CHECK brief patient")).retry > 20 and not reply.allowed:
         time.sleep(0.02)
     passed_ms = 1000 * (time.monotonic() - began)
-    assert reply.allowed or abs(first.retry - passed_ms - reply.retry) < 50 * patience()
-    time.sleep(max(0, reply.retry) / 1000)
+    if reply.allowed:  # a slow machine slept through the rest, and the unit is used now
+        return
+    assert abs(first.retry - passed_ms - reply.retry) < 50 * patience()
+    time.sleep(reply.retry / 1000)
     assert line.ask("CHECK brief patient").allowed
 
 

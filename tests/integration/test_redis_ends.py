@@ -9,7 +9,7 @@ import pytest
 from support.binaries import patience
 from support.load import Load
 from support.process import descriptors, resident_bytes
-from support.store import again_by_redis, joined, statistics, table
+from support.store import PATIENT, PATIENT_BREAKER, again_by_redis, joined, statistics, table
 from support.waiting import eventually
 
 POLICIES = """
@@ -155,7 +155,7 @@ def test_answers_come_in_order_whoever_gives_them(daemon, redis, shape):
 @pytest.mark.parametrize("workers, links", [(1, 1), (3, 1), (2, 3)])
 def test_a_check_behind_a_reset_of_one_of_its_keys(daemon, redis, workers, links):
     """Also where its keys have other owners and go over other links."""
-    text = config(redis, deadline="5s").replace("[redis]", f"[redis]\nlinks = {links}", 1)
+    text = config(redis, deadline="10s", links=links, **PATIENT) + PATIENT_BREAKER
     one = joined(daemon(text, workers=workers))
     with one.line() as client:
         for number in range(50):

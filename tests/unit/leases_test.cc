@@ -86,6 +86,7 @@ class LeasesTest : public testing::Test, protected Leases::Owner {
     returned_ += what.units;
     returns_.push_back(what);
   }
+  void lapsed(int64_t units) override { lapsed_ += units; }
   void used(const KeyHash&, uint16_t, int64_t units) override { noted_ += units; }
 
   std::shared_ptr<const PolicyTable> table_;
@@ -97,6 +98,7 @@ class LeasesTest : public testing::Test, protected Leases::Owner {
   int64_t asks_ = 0;
   int64_t granted_ = 0;
   int64_t returned_ = 0;
+  int64_t lapsed_ = 0;
   int64_t noted_ = 0;
   std::vector<Leases::Return> returns_;
   Leases leases_{*this, size_t{1} << 20};
@@ -107,16 +109,18 @@ TEST_F(LeasesTest, AtAnyRateMostOfManyRequestsAreFromSlicesAndFewAreAskedFor) {
   for (const double rate : {75.0, 200.0, 1'000.0, 20'000.0}) {
     std::exponential_distribution<double> gap(rate);
     of_slice_ = exact_ = asks_ = granted_ = returned_ = 0;
+    returns_.clear();
     double at = static_cast<double>(kNoon) + rate * 1e9;
-    constexpr int kRequests = 4'000;
-    for (int i = 0; i < kRequests; ++i) {
+    const int requests = rate > 5'000 ? 200'000 : 4'000;
+    for (int i = 0; i < requests; ++i) {
       at += gap(random) * 1e6;
       take(static_cast<TimeUs>(at));
     }
-    EXPECT_GT(of_slice_, kRequests * 9 / 10) << rate;
-    EXPECT_LT(exact_, kRequests / 20) << rate;
-    EXPECT_LT(asks_, kRequests / 15) << rate;
-    EXPECT_LT(returned_, granted_ / 2) << rate;
+    EXPECT_GT(of_slice_, requests * 9 / 10) << rate;
+    EXPECT_LT(exact_, requests / 20) << rate;
+    EXPECT_LT(asks_, requests / 20) << rate;
+    EXPECT_LT(returns_.size(), static_cast<size_t>(asks_ / 2)) << rate;
+    EXPECT_LT(returned_, granted_ / 6) << rate;
     pending_.reset();
     leases_.drop(key(1));
   }
@@ -155,7 +159,31 @@ TEST_F(LeasesTest, UnitsAreUsedOnceAndToTheLast) {
   EXPECT_FALSE(take(now).from_slice);
 }
 
+// A slice for 20 a period, of which so many are left when it ends.
+TEST_F(LeasesTest, OfABucketWithPlentyAFewUnitsLapseAndMoreGoBack) {
+  for (const int64_t rest : {1, 10, 11, 30}) {
+    TimeUs now = kNoon + rest * 100 * kSecond;
+    for (int i = 0; i < 20 * 10; ++i) take(now += 5'000);
+    leases_.drop(key(1));
+    pending_.reset();
+    Operation op;
+    op.key = key(1);
+    op.answer = {limit_, left_, 0, 0};
+    leases_.decided(op);
+    ASSERT_GT(take(now).ask_for, rest);
+    land();
+    while (leases_.units_held() > rest) ASSERT_TRUE(leases_.use(op, now + kRoundTripUs));
+    returned_ = lapsed_ = 0;
+    leases_.age(leases_.next_end());
+    leases_.age(now + kSecond);
+    EXPECT_EQ(lapsed_, rest <= 10 ? rest : 0);
+    EXPECT_EQ(returned_, rest <= 10 ? 0 : rest);
+    EXPECT_EQ(leases_.units_held(), 0);
+  }
+}
+
 TEST_F(LeasesTest, AfterItsEndASliceIsNotUsedAndItsRestGoesBackOnce) {
+  adopt(make_limit(1'000'000, 0, kSecond), Algorithm::kFixedWindow);
   const TimeUs now = until_leased();
   const int64_t held = leases_.units_held();
   ASSERT_GT(held, 0);
@@ -277,6 +305,7 @@ TEST_F(LeasesTest, KeysInDemandTakeThePlacesOfThoseInLess) {
 TEST(LeasedPolicies, OnlyThoseWhoseWindowsAreLongEnoughAndWhoseUnitsAreNoEntries) {
   struct NoOwner final : Leases::Owner {
     void give_back(const Leases::Return&) override {}
+    void lapsed(int64_t) override {}
     void used(const KeyHash&, uint16_t, int64_t) override {}
   } owner;
   const auto leases = [&](Algorithm algorithm, Mode mode, int64_t window_us) {

@@ -106,6 +106,47 @@ TEST_F(StoreQueueTest, WaitingIsBounded) {
   EXPECT_TRUE(queue_->put(late.request));
 }
 
+TEST_F(StoreQueueTest, WhatNobodyWaitsForLeavesLaterOrWithTheNext) {
+  const auto put_patient = [this](const std::string& id, int64_t leave_ns) {
+    Question& made = question(Verb::kCheck, "api", id);
+    made.request.deadline_ns = INT64_MAX;
+    EXPECT_TRUE(queue_->put(made.request, leave_ns));
+  };
+  EXPECT_EQ(queue_->leave_ns(), INT64_MAX);
+  put_patient("a", 30);
+  put_patient("b", 20);
+  EXPECT_EQ(queue_->leave_ns(), 20);
+  put("c");
+  EXPECT_EQ(queue_->leave_ns(), 0);
+  Flight* flight = start();
+  EXPECT_EQ(names(flight), "abc");
+
+  put_patient("d", 40);
+  EXPECT_EQ(queue_->leave_ns(), 40);
+  queue_->hurry();
+  EXPECT_EQ(queue_->leave_ns(), 0);
+  start();
+  EXPECT_EQ(queue_->leave_ns(), INT64_MAX);
+  queue_->hurry();  // of none
+  put_patient("e", 50);
+  EXPECT_EQ(queue_->leave_ns(), INT64_MAX) << "as many are under way as may be";
+  EXPECT_TRUE(settle(flight));
+  EXPECT_EQ(queue_->leave_ns(), 50);
+}
+
+TEST_F(StoreQueueTest, ManyThatNobodyWaitsForDoNotWaitForMore) {
+  make({.waiting_max = 8, .flights_max = 2, .crowd = 3, .batch = {.requests_max = 2}});
+  for (const char* id : {"a", "b", "c"}) {
+    EXPECT_EQ(queue_->leave_ns(), *id == 'a' ? INT64_MAX : 90);
+    Question& made = question(Verb::kCheck, "api", id);
+    made.request.deadline_ns = INT64_MAX;
+    EXPECT_TRUE(queue_->put(made.request, 90));
+  }
+  EXPECT_EQ(queue_->leave_ns(), 0);
+  start();
+  EXPECT_EQ(queue_->leave_ns(), 0) << "the rest does not wait again";
+}
+
 TEST_F(StoreQueueTest, WhatNeedNotBeAskedIsAnsweredByTheWay) {
   put("a");
   Question& unknown = question(Verb::kCheck, "nobody", "b");
