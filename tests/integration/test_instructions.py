@@ -2,15 +2,13 @@
 
 Instructions hardly depend on the machine or its mood, so that a change that costs shows here. When
 one is meant to, note the new figures: TOLLKEEPER_NOTE_INSTRUCTIONS=1, and commit the file with the
-reason.
+reason. They are those of Debian 12's compiler, so that Meson leaves this out elsewhere.
 """
 
 import json
 import os
 import pathlib
-import platform
 import re
-import subprocess
 
 import pytest
 
@@ -61,11 +59,6 @@ def total(place, daemon, request, count, at_once):
     return int(re.search(r"^(?:totals|summary): (\d+)", out.read_text(encoding="utf-8"), re.M)[1])
 
 
-def compiler():
-    told = subprocess.run(["c++", "-dumpfullversion"], capture_output=True, text=True, check=True)
-    return f"{told.stdout.strip()} {platform.machine()}"
-
-
 @pytest.mark.bound(120)
 @pytest.mark.parametrize("case", CASES)
 def test_a_check_takes_as_many_instructions_as_noted(daemon, place, case):
@@ -75,12 +68,9 @@ def test_a_check_takes_as_many_instructions_as_noted(daemon, place, case):
     took = total(place, daemon, request, many, at_once)
     took = (took - total(place, daemon, request, few, at_once)) / (many - few)
     if os.environ.get("TOLLKEEPER_NOTE_INSTRUCTIONS"):
-        noted.setdefault("instructions per CHECK", {})[case] = round(took)
-        noted["compiler"] = compiler()
+        noted[case] = round(took)
         NOTED.write_text(json.dumps(noted, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         return
-    if noted["compiler"] != compiler():
-        pytest.skip(f"noted for {noted['compiler']}, this is {compiler()}")
-    before = noted["instructions per CHECK"][case]
+    before = noted[case]
     assert abs(took / before - 1) <= TOLERANCE, (
         f"{took:.0f} instructions per CHECK ({case}), {before} are noted in {NOTED.name}")
