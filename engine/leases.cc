@@ -14,8 +14,12 @@ namespace {
 // holds for it, it holds as if nothing came back meanwhile.
 constexpr int64_t kLifeParts = 100;
 
-// Demand is counted in periods.
-constexpr int64_t kPeriodUs = 100'000;
+// Demand is counted in periods, and told by the second. A period ends when there were as many
+// requests as say something, however they come in clusters.
+constexpr int64_t kSecondUs = 1'000'000;
+constexpr int64_t kPeriodMinUs = 100'000;
+constexpr int64_t kPeriodMaxUs = kSecondUs;
+constexpr int64_t kPeriodRequests = 32;
 
 // A slice for fewer requests is not worth a call.
 constexpr int64_t kRequestsMin = 3;
@@ -25,9 +29,11 @@ constexpr int64_t kRequestsMin = 3;
 // the way of the next one, and come back.
 constexpr int64_t kAheadMin = 16;
 constexpr int64_t kAheadUs = 2'500;
+// ... or when it is in the last of so many parts of its life, so that few requests find none.
+constexpr int64_t kAheadLifeParts = 8;
 
 // So that no product with a time overflows.
-constexpr int64_t kAskedMax = int64_t{1} << 40;
+constexpr int64_t kAskedMax = int64_t{1} << 38;
 
 // Of what is left, each host takes no more than this part of its share at a time: what lies unused
 // in slices when a limit is reached was refused to others.
@@ -40,8 +46,8 @@ constexpr int64_t kAmpleLifePercent = 40;
 constexpr int64_t kAmpleLifeMaxUs = 1'000'000;
 
 // There, what is left of a slice at its end lapses if it is no more than this part of what is in
-// demand in a period.
-constexpr int64_t kLapseParts = 2;
+// demand in a second.
+constexpr int64_t kLapseParts = 20;
 
 bool is_bucket(Algorithm algorithm) {
   return algorithm == Algorithm::kGcra || algorithm == Algorithm::kTokenBucket;
@@ -57,7 +63,8 @@ int64_t horizon_us(Algorithm algorithm, const Limit& limit) {
 Leases::Leases(Owner& owner, size_t bytes)
     : owner_(owner),
       entries_(std::bit_floor(std::max(bytes / sizeof(Entry), kBucketEntries))),
-      bucket_mask_(entries_.size() / kBucketEntries - 1) {}
+      tags_(entries_.size() / kBucketEntries),
+      bucket_mask_(tags_.size() - 1) {}
 
 void Leases::adopt(const PolicyTable& table) {
   const std::span<const Policy> policies = table.policies();
@@ -82,8 +89,8 @@ Leases::Terms Leases::terms_of(const Policy& policy) {
   terms.comes_back = INT64_MAX;
   for (const Limit& limit : spec.limits) {
     horizon = std::min(horizon, horizon_us(spec.algorithm, limit));
-    const int64_t in_period = mul_div_floor(limit.count, kPeriodUs, limit.window_us);
-    terms.comes_back = std::min(terms.comes_back, in_period);
+    const int64_t in_second = mul_div_floor(limit.count, kSecondUs, limit.window_us);
+    terms.comes_back = std::min(terms.comes_back, in_second);
   }
   if (horizon < kHorizonMinUs) return terms;
   terms.forgets = is_bucket(spec.algorithm);
@@ -94,12 +101,11 @@ Leases::Terms Leases::terms_of(const Policy& policy) {
 
 // ---- entries ----
 
-std::span<Leases::Entry> Leases::bucket_of(const KeyHash& key) {
-  return std::span(entries_).subspan((key.tag & bucket_mask_) * kBucketEntries, kBucketEntries);
-}
-
 Leases::Entry* Leases::find(const KeyHash& key) {
-  for (Entry& entry : bucket_of(key)) {
+  const size_t bucket = bucket_of(key);
+  for (size_t i = 0; i < kBucketEntries; ++i) {
+    if (tags_[bucket][i] != key.rest) continue;
+    Entry& entry = entry_at(bucket, i);
     if (entry.taken && entry.key == key) return &entry;
   }
   return nullptr;
@@ -107,25 +113,29 @@ Leases::Entry* Leases::find(const KeyHash& key) {
 
 Leases::Entry* Leases::find_or_add(const Operation& op, std::string_view id, TimeUs now) {
   if (Entry* entry = find(op.key)) return entry;
-  Entry* place = nullptr;
+  const size_t bucket = bucket_of(op.key);
+  size_t place = kBucketEntries;
   int64_t least = INT64_MAX;
-  for (Entry& entry : bucket_of(op.key)) {
+  for (size_t i = 0; i < kBucketEntries; ++i) {
+    const Entry& entry = entry_at(bucket, i);
     if (entry.asking) continue;
-    const bool cold = !entry.taken || now - entry.since > 2 * kPeriodUs;
-    const int64_t demand = cold ? 0 : demand_of(entry, 0);
+    const bool cold = !entry.taken || now - entry.since > kPeriodMaxUs;
+    const int64_t demand = cold ? 0 : demand_of(entry, 0, now);
     if (demand >= least) continue;
     least = demand;
-    place = &entry;
+    place = i;
   }
-  if (place == nullptr) return nullptr;
-  if (place->taken) give_back_all(*place);
-  forget(*place);
-  place->key = op.key;
-  place->policy = op.policy;
-  place->taken = true;
-  place->since = now;
-  place->id.assign(id);
-  return place;
+  if (place == kBucketEntries) return nullptr;
+  Entry& entry = entry_at(bucket, place);
+  if (entry.taken) give_back_all(entry);
+  forget(entry);
+  tags_[bucket][place] = op.key.rest;
+  entry.key = op.key;
+  entry.policy = op.policy;
+  entry.taken = true;
+  entry.since = now;
+  entry.id.assign(id);
+  return &entry;
 }
 
 void Leases::forget(Entry& entry) {
@@ -175,21 +185,23 @@ bool Leases::use(Entry& entry, Operation& op, TimeUs now) {
 }
 
 void Leases::count(Entry& entry, int64_t units, TimeUs now) {
-  const int64_t elapsed_us = now - entry.since;
-  if (elapsed_us >= kPeriodUs) {
-    const int64_t demand = entry.asked * kPeriodUs / elapsed_us;
-    const bool anew = elapsed_us >= 2 * kPeriodUs || demand > 2 * entry.demand;
-    entry.demand = anew ? demand : (3 * entry.demand + demand + 2) / 4;
-    entry.asked = 0;
-    entry.since = now;
-  }
   entry.asked = std::min(entry.asked + units, kAskedMax);
+  const int64_t elapsed_us = now - entry.since;
+  const bool enough = entry.asked >= kPeriodRequests * units || elapsed_us >= kPeriodMaxUs;
+  if (elapsed_us < kPeriodMinUs || !enough) return;
+  // A period ends with a request, which is its own: the next one does not begin with it.
+  const int64_t demand = entry.asked * kSecondUs / elapsed_us;
+  const bool anew = elapsed_us >= 2 * kPeriodMaxUs || demand > 2 * entry.demand;
+  entry.demand = anew ? demand : (entry.demand + demand) / 2;
+  entry.asked = 0;
+  entry.since = now;
 }
 
-// In a period, before the request of so many units. The one that runs counts as if it were over: to
-// draw it out from a few requests would ask for slices of which most comes back.
-int64_t Leases::demand_of(const Entry& entry, int64_t units) {
-  const int64_t running = entry.asked - units;
+// Before the request of so many units. The period that runs counts as if it were over: to draw it
+// out from a few requests would ask for slices of which most comes back.
+int64_t Leases::demand_of(const Entry& entry, int64_t units, TimeUs now) {
+  const int64_t elapsed_us = std::max(now - entry.since, kPeriodMinUs);
+  const int64_t running = (entry.asked - units) * kSecondUs / elapsed_us;
   return running > 2 * entry.demand ? running : entry.demand;
 }
 
@@ -211,17 +223,24 @@ void Leases::spend(Entry& entry, int64_t units, TimeUs now) {
     units -= of_this;
   }
   assert(units == 0);
+  next_slice(entry);
+}
+
+void Leases::next_slice(Entry& entry) {
+  if (entry.slices[0].units == 0) std::swap(entry.slices[0], entry.slices[1]);
 }
 
 void Leases::want(Entry& entry, int64_t units, TimeUs now, uint32_t call, Taken& taken) const {
   if (over_ || entry.asking || entry.slices[1].units > 0) return;
   const Terms& terms = terms_[entry.policy];
-  const int64_t demand = demand_of(entry, units);
+  const int64_t demand = demand_of(entry, units, now);
   const int64_t life_us = is_ample(entry, demand) ? terms.ample_life_us : terms.life_us;
-  const int64_t whole = std::min(demand * life_us / kPeriodUs, kSliceUnitsMax);
+  const int64_t whole = std::min(demand * life_us / kSecondUs, kSliceUnitsMax);
   const int64_t held = units_of(entry, now);
   if (taken.from_slice) {
-    if (whole < kAheadMin * units || held > demand * kAheadUs / kPeriodUs) return;
+    const bool ends_soon = entry.slices[0].ends - now < life_us / kAheadLifeParts;
+    if (whole < kAheadMin * units) return;
+    if (held > demand * kAheadUs / kSecondUs && !ends_soon) return;
   }
   const int64_t wanted = std::min(whole - held, entry.left / (kShareParts * int64_t{hosts_}));
   if (wanted < kRequestsMin * units) return;
@@ -255,7 +274,6 @@ void Leases::grant(const KeyHash& key, const Granted& granted, const Answer& ans
   entry->left = answer.remaining;
   entry->limit = answer.limit;
   entry->reset_at = now + answer.reset_us;
-  if (entry->slices[0].units == 0) std::swap(entry->slices[0], entry->slices[1]);
   Slice& slice = entry->slices[entry->slices[0].units == 0 ? 0 : 1];
   assert(slice.units == 0);
   slice = {granted.units, granted.sent + granted.life_us, granted.until};
@@ -279,14 +297,15 @@ void Leases::age(TimeUs now) {
     ends_.pop_back();
     if (flawed(Flaw::kSpendsAged)) continue;
     for (Slice& slice : entry.slices) {
-      if (slice.ends <= now) end(entry, slice);
+      if (slice.ends <= now) end(entry, slice, now);
     }
+    next_slice(entry);
     tell_used(entry);
   }
 }
 
-void Leases::end(Entry& entry, Slice& slice) {
-  const int64_t demand = demand_of(entry, 0);
+void Leases::end(Entry& entry, Slice& slice, TimeUs now) {
+  const int64_t demand = demand_of(entry, 0, now);
   const bool lapses = terms_[entry.policy].forgets && slice.units > 0 &&
                       slice.units <= demand / kLapseParts && is_ample(entry, demand);
   if (!lapses) return give_back(entry, slice);

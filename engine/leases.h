@@ -130,7 +130,7 @@ class Leases {
     uint8_t revision = 0;
     int64_t life_us = 0;
     int64_t ample_life_us = 0;  // where there is plenty
-    int64_t comes_back = 0;     // units, in a period
+    int64_t comes_back = 0;     // units a second
     bool forgets = false;       // what is used comes back bit by bit, and not when a window ends
     bool leased() const { return life_us > 0; }
   };
@@ -139,21 +139,22 @@ class Leases {
     TimeUs ends = 0;   // the caller's clock
     TimeUs until = 0;  // the store's
   };
-  struct Entry {
-    KeyHash key;
-    uint16_t policy = 0;
-    bool taken = false;   // by a key
-    bool asking = false;  // a slice is on its way; until it is here the entry stays
-    uint32_t call = 0;    // ... by this
-    uint32_t serial = 0;  // of the key's coming here, or of its last drop
-    int64_t asked = 0;    // units, since ...
+  // What every request needs comes first, in two cache lines.
+  struct alignas(64) Entry {
+    std::array<Slice, 2> slices;  // the first ends first; if it is empty, so is the other
+    int64_t asked = 0;            // units, after ...
     TimeUs since = 0;
-    int64_t demand = 0;  // in the periods before
+    int64_t demand = 0;  // units a second, in the periods before
+    int64_t used = 0;    // of slices, and not told yet
     int64_t left = 0;    // in the store, as it said last
     int64_t limit = 0;
     TimeUs reset_at = 0;
-    int64_t used = 0;             // of slices, and not told yet
-    std::array<Slice, 2> slices;  // the first ends first
+    uint32_t call = 0;  // what asks for a slice
+    uint16_t policy = 0;
+    bool taken = false;   // by a key
+    bool asking = false;  // a slice is on its way; until it is here the entry stays
+    KeyHash key;
+    uint32_t serial = 0;  // of the key's coming here, or of its last drop
     std::string id;
   };
   struct End {
@@ -162,21 +163,25 @@ class Leases {
     bool operator<(const End& other) const { return at > other.at; }  // the first on top
   };
   static constexpr size_t kBucketEntries = 4;
+  // Of each entry of a bucket, so that those of other keys need not be looked at.
+  using Tags = std::array<uint64_t, kBucketEntries>;
 
   static Terms terms_of(const Policy& policy);
   // Nobody misses what a slice of this key keeps from coming back.
   bool is_ample(const Entry& entry, int64_t demand) const;
-  std::span<Entry> bucket_of(const KeyHash& key);
+  size_t bucket_of(const KeyHash& key) const { return key.tag & bucket_mask_; }
+  Entry& entry_at(size_t bucket, size_t place) { return entries_[bucket * kBucketEntries + place]; }
   Entry* find(const KeyHash& key);
   // Null: every place it could have waits for a slice.
   Entry* find_or_add(const Operation& op, std::string_view id, TimeUs now);
   static void count(Entry& entry, int64_t units, TimeUs now);
-  static int64_t demand_of(const Entry& entry, int64_t units);
+  static int64_t demand_of(const Entry& entry, int64_t units, TimeUs now);
+  static void next_slice(Entry& entry);
   static int64_t units_of(const Entry& entry, TimeUs now);
   bool use(Entry& entry, Operation& op, TimeUs now);
   void spend(Entry& entry, int64_t units, TimeUs now);
   void want(Entry& entry, int64_t units, TimeUs now, uint32_t call, Taken& taken) const;
-  void end(Entry& entry, Slice& slice);
+  void end(Entry& entry, Slice& slice, TimeUs now);
   void give_back(Entry& entry, Slice& slice);
   void give_back_all(Entry& entry);
   void forget(Entry& entry);
@@ -184,6 +189,7 @@ class Leases {
 
   Owner& owner_;
   std::vector<Entry> entries_;
+  std::vector<Tags> tags_;  // by bucket; of free entries what was there before
   size_t bucket_mask_ = 0;
   std::vector<End> ends_;     // a heap
   std::vector<Terms> terms_;  // by policy

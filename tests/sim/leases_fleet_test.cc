@@ -180,8 +180,8 @@ class Model {
 
 class LeasesFleet : public testing::TestWithParam<Algorithm> {};
 
-// Three times as much as the limit is wanted, six tenths of it on one host, in the
-// middle the demand moves to another host.
+// Three times as much as the limit is wanted, six tenths of it on one host; in the middle the demand
+// moves to another host.
 TEST_P(LeasesFleet, UnevenDemandUsesALimitUpAndNeverPassesIt) {
   engine::PolicySpec spec;
   spec.name = "p";
