@@ -34,9 +34,10 @@ std::expected<TimeUs, std::string_view> StoreBatch::deal(std::string_view reply)
 
 // What the head of lua/quick.lua says.
 bool StoreBatch::State::is_quick(const Item& item) const {
-  const bool lease = item.verb == ScriptVerb::kLease;
-  if ((!item.merges && !lease) || item.parts != 1) return false;
   const Part& part = parts[item.first_part];
+  const bool lease = item.verb == ScriptVerb::kLease;
+  const bool gives_back = item.verb == ScriptVerb::kReturn && part.c > 0;
+  if ((!item.merges && !lease && !gives_back) || item.parts != 1) return false;
   const StoreKey& key = keys[part.key];
   if (!key.alone) return false;
   if (key.algorithm == Algorithm::kSlidingLog) return part.a == 1;
@@ -102,6 +103,9 @@ void StoreBatch::State::pack_quick_item(const Item& item) {
   if (item.verb == ScriptVerb::kLease) {
     writer.number(-part.a);
     writer.number(part.c * kQuickTimesEnd + item.times);
+  } else if (item.verb == ScriptVerb::kReturn) {
+    writer.number(-part.a);
+    writer.number(-part.c);
   } else {
     writer.number(key.algorithm == Algorithm::kSlidingLog ? int64_t{key.renew} : part.a);
     writer.number(item.times);

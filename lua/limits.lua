@@ -79,7 +79,8 @@ local a = cmsgpack.unpack(ARGV[1])
 local KEYS = KEYS
 
 local raw = {}    -- by key: its text, false when there is none
-local later = {}  -- quick items that turned out to be none: place in out, times, rule, key, a, b, c
+local later = {}  -- quick items that turned out to be none: place in out, times, rule, key, a, b,
+                  -- the hold of a lease or 0, the end of a return or nil
 local out, o = {now}, 2
 
 if a[1] > 0 then
@@ -154,8 +155,9 @@ for _ = 1, a[5] do
 end
 for i = 1, #later do
   local item = later[i]
-  a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4] = item[3], item[4], item[5], item[6], item[7]
-  decide(item[7] > 0 and LEASE or CHECK, item[2], 1, p, item[1])
+  local hold, ends = item[7], item[8]
+  a[p], a[p + 1], a[p + 2], a[p + 3], a[p + 4] = item[3], item[4], item[5], item[6], ends or hold
+  decide(ends and RETURN or hold > 0 and LEASE or CHECK, item[2], 1, p, item[1])
 end
 finish()
 return cmsgpack.pack(out)

@@ -4,7 +4,8 @@
 --
 --   rule, counted from 0; cost in microseconds (gcra) or 1 to renew the expiry (sliding_log); times
 --
--- And leases of one limit of gcra, likewise: the cost below 0, and its hold * 2^21 + times.
+-- And leases of one limit of gcra, likewise: the cost below 0, and its hold * 2^21 + times. And
+-- returns: the cost of all units below 0, and when it ends, below 0 too.
 --
 -- Decided as gcra.lua and sliding_log.lua would, but written on the spot, and without a state for
 -- each. That, and that nothing else is made ready before, is a third of the work. An item with a
@@ -61,14 +62,27 @@ for _ = 1, a[1] do
   local r, times = 6 + 8 * a[p], a[p + 2]
   if a[r] == 0 then
     local text, cost, hold = raw[k], a[p + 1], 0
-    local old = 0
+    local old, ends = 0, nil
     if cost < 0 then
-      cost, hold = -cost, times
-      times = times % 2097152
-      hold = (hold - times) / 2097152
+      cost = -cost
+      if times < 0 then
+        ends, times = -times, 1
+      else
+        hold = times
+        times = times % 2097152
+        hold = (hold - times) / 2097152
+      end
     end
     if text ~= '' then old = digits and #text == 16 and text + 0 or -1 end
-    if old >= TEXT_LEAST or (text == '' and absent) then
+    if not (old >= TEXT_LEAST or (text == '' and absent)) then
+      later[#later + 1] = {o, times, a[p], k, cost, 0, hold, ends}
+      raw[k] = text ~= '' and text or call('EXISTS', KEYS[k]) == 1 and '!'
+    elseif ends then
+      out[o], out[o + 1], out[o + 2] = now > ends and 0 or 1, old, 0
+      if now <= ends and old > now then
+        call('INCRBY', KEYS[k], format('%d', old - cost < now and now - old or -cost))
+      end
+    else
       local tat = old < now + hold and now + hold or old
       local left, n = now + a[r + 2] - tat, times
       if left < cost * times then n = left < cost and 0 or (left - left % cost) / cost end
@@ -84,9 +98,6 @@ for _ = 1, a[1] do
           call('SET', KEYS[k], format('%d', tat), 'PXAT', format('%d', quantum / 1000 + 128000))
         end
       end
-    else
-      later[#later + 1] = {o, times, a[p], k, cost, 0, hold}
-      raw[k] = text ~= '' and text or call('EXISTS', KEYS[k]) == 1 and '!'
     end
     k, o = k + 1, o + 3
   else

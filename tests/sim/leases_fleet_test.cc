@@ -8,14 +8,10 @@
 #include <iostream>
 #include <memory>
 #include <random>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/leases.h"
-#include "engine/store_batch.h"
-#include "lua/scripts.h"
-#include "tests/sim/redis_server.h"
+#include "tests/sim/script_store.h"
 #include "tests/unit/seed.h"
 #include "tests/unit/times.h"
 
@@ -31,52 +27,10 @@ constexpr int64_t kLimit = 5'000;
 constexpr int64_t kWindowUs = 10 * kSecond;
 constexpr size_t kHosts = 4;
 
-// Nobody is connected to it.
-struct NoSink final : RedisSink {
-  void to_client(uint64_t, std::string_view) override {}
-  void end_client(uint64_t) override {}
-};
-
-// What all hosts ask.
-class Store {
- public:
-  explicit Store(std::shared_ptr<const engine::PolicyTable> table)
-      : rules_(std::make_shared<engine::StoreRules>(std::move(table), "")) {
-    server_.run({"SCRIPT", "LOAD", lua::kLimits.body}, kNoon);
-  }
-
-  void decide(Operation& operation, std::string_view id, int64_t now_us) {
-    engine::StoreRequest request;
-    request.operations = &operation;
-    request.ids = &id;
-    batch_.clear(rules_);
-    ASSERT_EQ(batch_.add(request, now_us), engine::StoreBatch::Added::kTaken);
-    batch_.pack();
-    const std::string keys = std::to_string(batch_.keys().size());
-    std::vector<std::string_view> words{"EVALSHA", lua::kLimits.sha1, keys};
-    words.insert(words.end(), batch_.keys().begin(), batch_.keys().end());
-    words.insert(words.end(), batch_.arguments().begin(), batch_.arguments().end());
-    const std::string reply = server_.run(words, now_us);
-    ASSERT_TRUE(reply.starts_with('$')) << reply;
-    const size_t begin = reply.find("\r\n") + 2;
-    const auto text = std::string_view(reply).substr(begin, reply.size() - begin - 2);
-    ASSERT_TRUE(batch_.deal(text).has_value());
-    ++calls;
-  }
-
-  int64_t calls = 0;
-
- private:
-  NoSink sink_;
-  RedisServer server_{sink_, "redis"};
-  std::shared_ptr<const engine::StoreRules> rules_;
-  engine::StoreBatch batch_{{}};
-};
-
 // One of the daemons, with a single key.
 class Host final : private engine::Leases::Owner {
  public:
-  Host(Store& store, const engine::PolicyTable& table) : store_(store) {
+  Host(ScriptStore& store, const engine::PolicyTable& table) : store_(store) {
     leases_.adopt(table);
     leases_.share_with(kHosts);
   }
@@ -144,7 +98,7 @@ class Host final : private engine::Leases::Owner {
   void lapsed(int64_t) override {}
   void used(const engine::KeyHash&, uint16_t, int64_t) override {}
 
-  Store& store_;
+  ScriptStore& store_;
   engine::Leases leases_{*this, size_t{1} << 16};
   int64_t now_us_ = kNoon;
   int64_t refused_until_us_ = 0;
@@ -180,8 +134,8 @@ class Model {
 
 class LeasesFleet : public testing::TestWithParam<Algorithm> {};
 
-// Three times as much as the limit is wanted, six tenths of it on one host; in the middle the demand
-// moves to another host.
+// Three times as much as the limit is wanted, six tenths of it on one host; in the middle the
+// demand moves to another host.
 TEST_P(LeasesFleet, UnevenDemandUsesALimitUpAndNeverPassesIt) {
   engine::PolicySpec spec;
   spec.name = "p";
@@ -189,7 +143,7 @@ TEST_P(LeasesFleet, UnevenDemandUsesALimitUpAndNeverPassesIt) {
   spec.algorithm = GetParam();
   spec.limits = {engine::make_limit(kLimit, 0, kWindowUs)};
   const auto table = *engine::PolicyTable::build({&spec, 1}, nullptr);
-  Store store(table);
+  ScriptStore store(table);
   std::deque<Host> hosts;
   for (size_t i = 0; i < kHosts; ++i) hosts.emplace_back(store, *table);
 
@@ -215,7 +169,7 @@ TEST_P(LeasesFleet, UnevenDemandUsesALimitUpAndNeverPassesIt) {
   int64_t from_slices = 0;
   for (const Host& host : hosts) from_slices += host.from_slices;
   std::cout << admitted << " of " << (kWindows - 1) * kLimit << ", " << from_slices
-            << " from slices, " << store.calls << " calls\n";
+            << " from slices, " << store.calls() << " calls\n";
   // A bucket or a sliding window in such demand is always near its limit, where all is the store's.
   EXPECT_GT(from_slices, GetParam() == Algorithm::kFixedWindow ? admitted / 2 : admitted / 20);
 }
