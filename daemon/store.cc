@@ -233,7 +233,7 @@ void Store::ask(Together& together) {
 
 void Store::pump() {
   watch_breaker();
-  if (leases_.next_end() <= now()) {
+  if (leases_.next_age() <= now()) {
     leases_.age();
     flight_over();
   }
@@ -252,7 +252,7 @@ int64_t Store::next_due_ns() const {
   int64_t due_ns = INT64_MAX;
   for (const auto& lane : lanes_) due_ns = std::min(due_ns, lane->next_due_ns());
   if (lanes_.front()->link().ready()) due_ns = std::min(due_ns, pulse_->next_due_ns(news_));
-  if (leases_.next_end() != INT64_MAX) due_ns = std::min(due_ns, leases_.next_end() * 1'000);
+  if (leases_.next_age() != INT64_MAX) due_ns = std::min(due_ns, leases_.next_age() * 1'000);
   return due_ns;
 }
 

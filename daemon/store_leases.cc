@@ -20,7 +20,10 @@ constexpr size_t kCallsMax = 8'192;
 
 // What nobody waits for waits so long for others to go along: a call of Redis for each by itself
 // would cost several times what is in it.
-constexpr int64_t kTogetherNs = 1'000'000;
+// More than engine/leases.cc asks ahead for would have requests wait.
+constexpr int64_t kTogetherParts = 128;  // of the slice's life
+constexpr int64_t kReturnsTogetherNs = 2'000'000;
+constexpr int64_t kAgeLateUs = 2'000;
 
 }  // namespace
 
@@ -56,7 +59,8 @@ bool StoreLeases::ask_for(Call& call, const Ask& ask, const engine::Leases::Take
   call.serial = taken.serial;
   // Whoever comes to wait for it has more time.
   call.store.deadline_ns = ask.store.deadline_ns;
-  if (!send(call, !taken.from_slice)) return false;
+  const int64_t wait_ns = taken.from_slice ? taken.life_us * 1'000 / kTogetherParts : 0;
+  if (!send(call, wait_ns)) return false;
   owner_.counters().leases_asked.add();
   return true;
 }
@@ -77,6 +81,11 @@ void StoreLeases::decided(const Operation& operation) {
 
 void StoreLeases::drop(const Operation& operation) {
   if (leases_.leases(operation.policy)) leases_.drop(operation.key);
+}
+
+engine::TimeUs StoreLeases::next_age() const {
+  const engine::TimeUs end = leases_.next_end();
+  return end == INT64_MAX ? end : end + kAgeLateUs;
 }
 
 // ---- calls ----
@@ -107,8 +116,8 @@ void StoreLeases::begin(Call& call, const engine::KeyHash& key, uint16_t policy,
   call.first = call.last = nullptr;
 }
 
-bool StoreLeases::send(Call& call, bool hurries) {
-  const int64_t leave_ns = hurries ? 0 : owner_.now() * 1'000 + kTogetherNs;
+bool StoreLeases::send(Call& call, int64_t wait_ns) {
+  const int64_t leave_ns = wait_ns == 0 ? 0 : owner_.now() * 1'000 + wait_ns;
   if (owner_.put_lease(call.store, call.operation.key, leave_ns)) return true;
   free(call);
   return false;
@@ -177,7 +186,7 @@ void StoreLeases::give_back(const engine::Leases::Return& what) {
     call->operation.lease_us = what.until;
     call->operation.revision = what.revision;
     call->scarce = what.scarce;
-    if (send(*call, what.scarce))
+    if (send(*call, what.scarce ? 0 : kReturnsTogetherNs))
       return counters.lease_units_returned.add(static_cast<uint64_t>(what.units));
   }
   counters.lease_units_lost.add(static_cast<uint64_t>(what.units));

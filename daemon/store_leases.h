@@ -66,7 +66,8 @@ class StoreLeases final : private engine::Leases::Owner {
   void returned(engine::StoreRequest& request, const StoreFlightInfo& flight);
 
   void age() { leases_.age(owner_.now()); }
-  engine::TimeUs next_end() const { return leases_.next_end(); }
+  // When to, a little after the first end: what ends by then goes back together.
+  engine::TimeUs next_age() const;
   // Everything goes back, and nothing more is asked for.
   void give_all_back() { leases_.give_all_back(); }
   int64_t units_held() const { return leases_.units_held(); }
@@ -95,7 +96,8 @@ class StoreLeases final : private engine::Leases::Owner {
   Call* free_call();  // null: there are as many as may be
   void begin(Call& call, const engine::KeyHash& key, uint16_t policy, std::string_view id);
   bool ask_for(Call& call, const Ask& ask, const engine::Leases::Taken& taken);
-  bool send(Call& call, bool hurries);
+  // Others have so long to go along.
+  bool send(Call& call, int64_t wait_ns);
   void free(Call& call);
   void wait(Call& call, Ask& ask);
   void answered(Call& call, const StoreFlightInfo& flight);

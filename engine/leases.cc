@@ -25,10 +25,11 @@ constexpr int64_t kPeriodRequests = 32;
 constexpr int64_t kRequestsMin = 3;
 
 // The next slice of at least so many requests is asked for when what is there lasts no longer than
-// this, which is more than Redis takes. What is there then is not asked for again: it would be in
-// the way of the next one, and come back.
+// this and than this part of its life, which is more than asking takes. What is there then is not
+// asked for again: it would be in the way of the next one, and come back.
 constexpr int64_t kAheadMin = 16;
 constexpr int64_t kAheadUs = 2'500;
+constexpr int64_t kAheadParts = 64;
 // ... or when it is in the last of so many parts of its life, so that few requests find none.
 constexpr int64_t kAheadLifeParts = 8;
 
@@ -118,8 +119,8 @@ Leases::Entry* Leases::find_or_add(const Operation& op, std::string_view id, Tim
   int64_t least = INT64_MAX;
   for (size_t i = 0; i < kBucketEntries; ++i) {
     const Entry& entry = entry_at(bucket, i);
-    if (entry.asking) continue;
     const bool cold = !entry.taken || now - entry.since > kPeriodMaxUs;
+    if (entry.asking || (!cold && entry.slices[0].units > 0)) continue;
     const int64_t demand = cold ? 0 : demand_of(entry, 0, now);
     if (demand >= least) continue;
     least = demand;
@@ -240,7 +241,8 @@ void Leases::want(Entry& entry, int64_t units, TimeUs now, uint32_t call, Taken&
   if (taken.from_slice) {
     const bool ends_soon = entry.slices[0].ends - now < life_us / kAheadLifeParts;
     if (whole < kAheadMin * units) return;
-    if (held > demand * kAheadUs / kSecondUs && !ends_soon) return;
+    const int64_t ahead_us = std::max(kAheadUs, life_us / kAheadParts);
+    if (held > demand * ahead_us / kSecondUs && !ends_soon) return;
   }
   const int64_t wanted = std::min(whole - held, entry.left / (kShareParts * int64_t{hosts_}));
   if (wanted < kRequestsMin * units) return;

@@ -21,8 +21,8 @@
 // Sources: capacity leases as in Gray and Cheriton, "Leases" (SOSP 1989); slices by demand as
 // Doorman has them (github.com/youtube/doorman, doc/design.md).
 //
-// Belongs to a worker. A fixed table of entries: a key in demand takes the place of one that is in
-// less. No I/O, no clock: times are the caller's monotonic microseconds.
+// Belongs to a worker. A fixed table of entries: a key takes the place of one that has no slice and
+// is in the least demand. No I/O, no clock: times are the caller's monotonic microseconds.
 #pragma once
 
 #include <array>
@@ -162,7 +162,7 @@ class Leases {
     uint32_t place = 0;
     bool operator<(const End& other) const { return at > other.at; }  // the first on top
   };
-  static constexpr size_t kBucketEntries = 4;
+  static constexpr size_t kBucketEntries = 8;
   // Of each entry of a bucket, so that those of other keys need not be looked at.
   using Tags = std::array<uint64_t, kBucketEntries>;
 
@@ -172,7 +172,7 @@ class Leases {
   size_t bucket_of(const KeyHash& key) const { return key.tag & bucket_mask_; }
   Entry& entry_at(size_t bucket, size_t place) { return entries_[bucket * kBucketEntries + place]; }
   Entry* find(const KeyHash& key);
-  // Null: every place it could have waits for a slice.
+  // Null: every place it could have is of a key that has a slice or waits for one.
   Entry* find_or_add(const Operation& op, std::string_view id, TimeUs now);
   static void count(Entry& entry, int64_t units, TimeUs now);
   static int64_t demand_of(const Entry& entry, int64_t units, TimeUs now);
