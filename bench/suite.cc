@@ -121,6 +121,7 @@ Status Suite::ask(const Question& question) {
 }
 
 void Suite::add_version(const Target& target) {
+  if (!target.answers_by_kind) return;
   Fact fact = version_fact(target);
   if (std::ranges::find(results_.facts, fact.text, &Fact::text) != results_.facts.end()) return;
   fact.name = "version";
