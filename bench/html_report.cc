@@ -118,8 +118,10 @@ void append_latency(const std::vector<TargetSlices>& measured, std::string& out)
     append_mark({nines(percentile / 100) / last_nine, 0}, true, fmt::format("{:g} %", percentile),
                 out);
   }
-  for (double decade = low; decade <= high; ++decade) {
-    append_mark({0, (decade - low) / (high - low)}, false, time_text(std::pow(10, decade)), out);
+  const int decades = static_cast<int>(high - low);
+  for (int decade = 0; decade <= decades; ++decade) {
+    append_mark({0, static_cast<double>(decade) / decades}, false,
+                time_text(std::pow(10, low + decade)), out);
   }
   for (size_t at = 0; at < measured.size(); ++at) {
     std::vector<Point> points;
@@ -179,8 +181,9 @@ void append_throughput(const std::vector<TargetSlices>& measured, std::string& o
     }
   }
   open_drawing("Replies a second over the time, one line for each slice", out);
-  for (double rate = 0; rate <= high; rate += step_of(high)) {
-    append_mark({0, rate / high}, false, fmt::format("{:g}", rate), out);
+  const double step = step_of(high);
+  for (int mark = 0; mark * step <= high; ++mark) {
+    append_mark({0, mark * step / high}, false, fmt::format("{:g}", mark * step), out);
   }
   for (const double part : {0.0, 0.25, 0.5, 0.75, 1.0}) {
     append_mark({part, 0}, true, fmt::format("{:.3g} s", part * seconds), out);

@@ -15,6 +15,10 @@ inline constexpr double kSecondsMax = 3'600;
 // Of an open loop. Down to one request a second, so that a server that answers is heard of in time.
 inline constexpr double kRateMin = 1;
 inline constexpr double kRateMax = 100'000'000;
+// What the comparison allows to be in flight on a connection of an open loop: more than is due
+// while a machine sees to something else for a few milliseconds.
+inline constexpr uint32_t kOpenDepth = 4'096;
+static_assert(kOpenDepth <= kDepthMax);
 // A request sent longer after it was due than a timer takes to fire was late.
 inline constexpr int64_t kLateNs = 1'000'000;
 

@@ -89,7 +89,7 @@ std::expected<std::string, std::string> RedisClient::read_reply() {
   while ((head = received_.find(kLineEnd)) == std::string::npos) {
     if (auto more = receive(); !more) return std::unexpected(more.error());
   }
-  const std::string text = received_.substr(1, head - 1);
+  std::string text = received_.substr(1, head - 1);
   if (received_.front() == '-') return std::unexpected("Redis: " + text);
   if (received_.front() != '$') return text;
   size_t length = 0;

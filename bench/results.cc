@@ -12,6 +12,9 @@ constexpr const char* kHead =
     "Written by `make bench`; `bench/README.md` says how to read it, `results.html` has drawings. "
     "A question alone: `--only` and its title.\n\n";
 
+constexpr const char* kRough =
+    "**The machine had other work when this run began: its figures are rough.**\n\n";
+
 std::string verdict(const Figure& figure) {
   const std::string text = figure_text(figure.measured, figure.unit);
   return figure.met() ? text : fmt::format("**{}: not met**", text);
@@ -44,6 +47,7 @@ void append_markdown(const Rows& rows, std::string& out) {
 
 std::string markdown(const Results& results) {
   std::string out = kHead;
+  if (results.rough) out += kRough;
   for (const Fact& fact : results.facts) {
     fmt::format_to(std::back_inserter(out), "- {}: `{}`\n", fact.name, fact.text);
   }

@@ -13,6 +13,7 @@ namespace toll::bench {
 
 struct Results {
   std::vector<Fact> facts;
+  bool rough = false;  // the machine had something else to do, which the page says
   struct Answered {
     PageSection section;
     std::string note;

@@ -4,11 +4,13 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <string_view>
 #include <vector>
 
 #include "bench/affinity.h"
+#include "bench/limits.h"
 #include "bench/process_usage.h"
 #include "bench/progress.h"
 #include "bench/questions.h"
@@ -25,6 +27,7 @@ constexpr const char* kIdleTitle = "Idle";
 constexpr const char* kPauseTitle = "Longest pause";
 constexpr const char* kPauseKeys = "10000000";
 constexpr uint32_t kIdleWorkers = 2;
+constexpr double kQuietLoad = 1;  // processes that run or want to, over the last minute
 
 class Suite {
  public:
@@ -102,6 +105,7 @@ Status Suite::ask(const Question& question) {
     const auto rate = top_rate(targets.front(), settings);
     if (!rate) return std::unexpected(rate.error());
     settings.load.rate = *rate * question.part_of_top_rate;
+    settings.load.depth = kOpenDepth;
   }
   auto measured = measure(targets, settings, progress_);
   if (!measured) return std::unexpected(measured.error());
@@ -192,6 +196,8 @@ Status Suite::longest_pause() {
 
 Status Suite::run() {
   results_.facts = machine_facts();
+  double load = 0;
+  results_.rough = getloadavg(&load, 1) == 1 && load > kQuietLoad;
   results_.facts.push_back({"command", options_.command});
   for (const Question& question : comparison(options_.script)) {
     if (auto done = ask(question); !done) {
