@@ -44,11 +44,10 @@ test: packages-test $(release)/with-tests ## Build and run every test; the last 
 	@ninja -C $(release)
 	@$(PYTHON) tests/run.py $(release)
 
-bench: build ## Measure all figures of bench/README.md, beside the floor; takes minutes
-	@ninja -C $(release) bench/framing_bench bench/shard_bench
-	@$(release)/bench/framing_bench 5000000
-	@$(release)/bench/shard_bench 1000000
-	@$(release)/tollkeeper-bench --suite --spawn $(release)/tollkeeperd
+bench: build ## The published comparison into bench/results; some eight minutes
+	@ninja -C $(release) bench/shard_bench
+	@$(release)/tollkeeper-bench --suite bench/results --spawn $(release)/tollkeeperd \
+	  --shard-bench $(release)/bench/shard_bench --seconds 5 --warmup 0.5
 
 # What is tested is compiled with fuzzer-no-link, or the fuzzer would see nothing but the target.
 fuzz: packages-fuzz ## By coverage: TARGET=line SECONDS=60 (all targets are named below)

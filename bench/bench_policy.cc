@@ -69,6 +69,10 @@ Limit usual_limit() {
   return known_limit("100/1s");
 }
 
+Limit lasting_limit() {
+  return known_limit("100000/365d");
+}
+
 Limit refusing_limit() {
   return known_limit("1/1h");
 }

@@ -29,11 +29,16 @@ Limit ample_limit(Algorithm algorithm);
 // One as gateways have it: with ids drawn uniformly it refuses hardly anything, with Zipf's ids it
 // refuses those that are hot.
 Limit usual_limit();
+// One under which a key that was checked once stays for minutes, and that refuses nothing either.
+Limit lasting_limit();
 // One that refuses all but the first request of an id.
 Limit refusing_limit();
 
 // The policies of a daemon started here: the limit that was asked for, and the refusing one.
 inline constexpr const char* kBenchPolicy = "bench";
 inline constexpr const char* kRefusePolicy = "bench_refuse";
+
+// The monthly budget of every id: one that nothing uses up.
+inline constexpr int64_t kBudgetDollars = 1'000'000;
 
 }  // namespace toll::bench

@@ -1,9 +1,14 @@
-// What one would write oneself to decide a limit in Redis: one script per algorithm that decides
-// one request in one call. `--direct` measures these; the daemon's own are others.
+// What one would write oneself to keep limits and budgets in Redis: scripts that decide one request
+// in one call. The target `direct` is asked these; the daemon's own are others.
 //
 //   EVALSHA sha 1 key count window_us units  ->  {allowed, limit, remaining, retry_ms, reset_ms}
+//   EVALSHA sha 1 account amount ttl_s       ->  the sum
+//   EVALSHA sha 2 account holds budget amount [ttl_ms]  ->  {allowed, budget, spent, held, left}
+//
+// Amounts are whole nano-dollars.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "bench/bench_policy.h"
@@ -46,6 +51,41 @@ end
 redis.call('PEXPIRE', KEYS[1], window * 2)
 return {1, count, count - used - units, 0, window}
 )";
+
+inline constexpr std::string_view kDirectCharge =
+    R"(local spent = redis.call('HINCRBY', KEYS[1], 'spent', ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return spent
+)";
+
+// Ends the holds that have lapsed, then looks at what is left: the head of the next two.
+inline constexpr std::string_view kDirectBalance = R"(local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, hold in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
+  redis.call('HINCRBY', KEYS[1], 'held', '-' .. string.match(hold, '%d+$'))
+  redis.call('ZREM', KEYS[2], hold)
+end
+local account = redis.call('HMGET', KEYS[1], 'spent', 'held')
+local spent, held = tonumber(account[1] or 0), tonumber(account[2] or 0)
+local budget, amount = tonumber(ARGV[1]), tonumber(ARGV[2])
+local left = budget - spent - held
+)";
+
+inline std::string direct_budget() {
+  return std::string(kDirectBalance) +
+         R"(return {left >= amount and 1 or 0, budget, spent, held, left}
+)";
+}
+
+inline std::string direct_hold() {
+  return std::string(kDirectBalance) +
+         R"(if left < amount then return {0, budget, spent, held, left} end
+local serial = redis.call('HINCRBY', KEYS[1], 'holds', 1)
+redis.call('ZADD', KEYS[2], now + ARGV[3], serial .. ':' .. ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'held', ARGV[2])
+return {1, budget, spent, held + amount, left - amount, serial}
+)";
+}
 
 constexpr std::string_view direct_script(Algorithm algorithm) {
   return algorithm == Algorithm::kGcra ? kDirectGcra : kDirectSlidingLog;

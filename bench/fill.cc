@@ -8,18 +8,16 @@
 #include <vector>
 
 #include "bench/limits.h"
-#include "bench/load_client.h"
 #include "bench/reply_counter.h"
 #include "bench/request_script.h"
 #include "bench/socket.h"
 
 namespace toll::bench {
 
-std::expected<double, std::string> fill_keys(const std::string& socket_path,
-                                             const std::string& policy, uint32_t keys) {
+std::expected<void, std::string> fill_keys(const std::string& socket_path,
+                                           const std::string& policy, uint32_t keys) {
   const auto socket = connect_to(socket_path);
   if (!socket) return std::unexpected(socket.error());
-  const int64_t begin_ns = clock_ns();
   ReplyCounter counter(Framing::kLine);
   ReplyCounts counts;
   std::vector<char> buffer(kReceiveBytes);
@@ -39,7 +37,7 @@ std::expected<double, std::string> fill_keys(const std::string& socket_path,
     }
     if (counts.error + counts.unknown > 0) return std::unexpected(counter.first_error());
   }
-  return static_cast<double>(clock_ns() - begin_ns) * 1e-9;
+  return {};
 }
 
 }  // namespace toll::bench

@@ -23,7 +23,8 @@ constexpr double kWidth = 720;
 constexpr double kHeight = 260;
 constexpr double kLeft = 70;
 constexpr double kBottom = 30;
-constexpr std::array kColours = {"#0072b2", "#d55e00", "#009e73"};  // told apart by everyone
+constexpr std::array kColours = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
+                                 "#56b4e9"};  // told apart by everyone
 constexpr std::array kPercentiles = {0.0, 50.0, 90.0, 99.0, 99.9, 99.99};
 constexpr int kPointsPerNine = 40;
 
@@ -83,7 +84,7 @@ void append_mark(Point at, bool of_x, std::string_view text, std::string& out) {
 
 void open_drawing(std::string_view title, std::string& out) {
   fmt::format_to(std::back_inserter(out),
-                 "<h2>{0}</h2>\n<svg viewBox=\"-5 -12 {1} {2}\" role=\"img\" aria-label=\"{0}\">\n",
+                 "<h3>{0}</h3>\n<svg viewBox=\"-5 -12 {1} {2}\" role=\"img\" aria-label=\"{0}\">\n",
                  title, kWidth + 30, kHeight + 16);
 }
 
@@ -99,12 +100,12 @@ std::string time_text(double nanoseconds) {
   return fmt::format("{:g} s", nanoseconds * 1e-9);
 }
 
-void append_latency(const std::vector<TargetRuns>& measured, std::string& out) {
+void append_latency(const std::vector<TargetSlices>& measured, std::string& out) {
   std::vector<Histogram> all(measured.size());
   double low = 9;
   double high = 0;
   for (size_t at = 0; at < measured.size(); ++at) {
-    for (const LoadResult& run : measured[at].runs) all[at].merge(run.latency_ns);
+    for (const LoadResult& slice : measured[at].slices) all[at].merge(slice.latency_ns);
     const auto lowest = static_cast<double>(std::max<uint64_t>(all[at].quantile(0), 1));
     const auto highest = static_cast<double>(std::max<uint64_t>(all[at].max(), 1));
     low = std::min(low, std::floor(std::log10(lowest)));
@@ -117,8 +118,10 @@ void append_latency(const std::vector<TargetRuns>& measured, std::string& out) {
     append_mark({nines(percentile / 100) / last_nine, 0}, true, fmt::format("{:g} %", percentile),
                 out);
   }
-  for (double decade = low; decade <= high; ++decade) {
-    append_mark({0, (decade - low) / (high - low)}, false, time_text(std::pow(10, decade)), out);
+  const int decades = static_cast<int>(high - low);
+  for (int decade = 0; decade <= decades; ++decade) {
+    append_mark({0, static_cast<double>(decade) / decades}, false,
+                time_text(std::pow(10, low + decade)), out);
   }
   for (size_t at = 0; at < measured.size(); ++at) {
     std::vector<Point> points;
@@ -140,55 +143,97 @@ double step_of(double high) {
   return high / power >= 5 ? power : high / power >= 2 ? power / 2 : power / 5;
 }
 
-void append_throughput(const std::vector<TargetRuns>& measured, std::string& out) {
+// Some parts of a slice's time as one, so that a target is drawn with no more points than there are
+// parts, however many slices it has.
+std::vector<Point> thinned(const LoadResult& slice, size_t slices) {
+  const size_t together = std::max<size_t>(1, slices);
+  std::vector<Point> points;  // seconds since the slice began, replies a second
+  for (size_t begin = 0; begin < slice.timeline.size(); begin += together) {
+    const size_t end = std::min(slice.timeline.size(), begin + together);
+    uint64_t replies = 0;
+    for (size_t part = begin; part < end; ++part) replies += slice.timeline[part];
+    points.push_back(
+        {static_cast<double>(begin + end) / 2 * slice.part_s,
+         static_cast<double>(replies) / (static_cast<double>(end - begin) * slice.part_s)});
+  }
+  return points;
+}
+
+void append_throughput(const std::vector<TargetSlices>& measured, std::string& out) {
+  struct Line {
+    size_t target;
+    std::vector<Point> points;
+  };
+  std::vector<Line> lines;
+  const int64_t origin_ns = measured.front().slices.front().begin_ns;
   double high = 1;
   double seconds = 0;
-  for (const TargetRuns& entry : measured) {
-    for (const LoadResult& run : entry.runs) {
-      seconds = std::max(seconds, run.slice_s * static_cast<double>(run.timeline.size()));
-      for (const uint64_t replies : run.timeline) {
-        high = std::max(high, static_cast<double>(replies) / run.slice_s);
+  for (size_t at = 0; at < measured.size(); ++at) {
+    for (const LoadResult& slice : measured[at].slices) {
+      const double begin_s = static_cast<double>(slice.begin_ns - origin_ns) * 1e-9;
+      Line line{at, thinned(slice, measured[at].slices.size())};
+      for (Point& point : line.points) {
+        point.x += begin_s;
+        high = std::max(high, point.y);
       }
+      seconds = std::max(seconds, begin_s + slice.seconds);
+      lines.push_back(std::move(line));
     }
   }
-  open_drawing("Replies a second over the counted seconds, one line for each run", out);
-  for (double rate = 0; rate <= high; rate += step_of(high)) {
-    append_mark({0, rate / high}, false, fmt::format("{:g}", rate), out);
+  open_drawing("Replies a second over the time, one line for each slice", out);
+  const double step = step_of(high);
+  for (int mark = 0; mark * step <= high; ++mark) {
+    append_mark({0, mark * step / high}, false, fmt::format("{:g}", mark * step), out);
   }
   for (const double part : {0.0, 0.25, 0.5, 0.75, 1.0}) {
     append_mark({part, 0}, true, fmt::format("{:.3g} s", part * seconds), out);
   }
-  for (size_t at = 0; at < measured.size(); ++at) {
-    for (const LoadResult& run : measured[at].runs) {
-      std::vector<Point> points;
-      for (const uint64_t replies : run.timeline) {
-        const double middle_s = (static_cast<double>(points.size()) + 0.5) * run.slice_s;
-        points.push_back({middle_s / seconds, static_cast<double>(replies) / run.slice_s / high});
-      }
-      append_line(points, at, out);
-    }
+  for (Line& line : lines) {
+    for (Point& point : line.points) point = {point.x / seconds, point.y / high};
+    append_line(line.points, line.target, out);
   }
   out += "</svg>\n";
 }
 
-void append_figures(const std::vector<TargetRuns>& measured, std::string& out) {
+// A row's first cell has the colour of its lines, where `coloured`.
+void append_table(const Rows& rows, bool coloured, std::string& out) {
   auto to = std::back_inserter(out);
-  out +=
-      "<table><tr><th>target<th>requests/s<th>p50 us<th>p90<th>p99<th>p99.9<th>max"
-      "<th>server CPU us/request<th>records pushed/s<th>errors<th>sent late<th>fault</tr>\n";
-  for (size_t at = 0; at < measured.size(); ++at) {
-    const Summary summary = summarize(measured[at]);
-    fmt::format_to(to,
-                   "<tr><td><b style=\"color:{}\">{}</b><td>{:.0f}<td>{:.1f}<td>{:.1f}<td>{:.1f}"
-                   "<td>{:.1f}<td>{:.1f}<td>{:.3f}<td>{:.0f}<td>{}<td>{}<td>{}</tr>\n",
-                   kColours[at % kColours.size()], escaped(measured[at].target.name),
-                   summary.throughput, summary.p50_us, summary.p90_us, summary.p99_us,
-                   summary.p999_us, summary.max_us, summary.server_cpu_us, summary.pushed_per_s,
-                   summary.counts.error + summary.counts.unknown,
-                   summary.open_loop ? fmt::format("{}", summary.open_loop->late) : "closed loop",
-                   escaped(measured[at].fault));
+  out += "<div><table>\n";
+  for (size_t at = 0; at < rows.size(); ++at) {
+    out += "<tr>";
+    for (const std::string& cell : rows[at]) {
+      const bool marked = coloured && at > 0 && &cell == &rows[at].front();
+      if (marked) {
+        fmt::format_to(to, "<td><b style=\"color:{}\">{}</b>", kColours[(at - 1) % kColours.size()],
+                       escaped(cell));
+      } else {
+        fmt::format_to(to, "{}{}", at == 0 ? "<th>" : "<td>", escaped(cell));
+      }
+    }
+    out += "</tr>\n";
   }
-  out += "</table>\n";
+  out += "</table></div>\n";
+}
+
+void append_section(const PageSection& section, std::string& out) {
+  fmt::format_to(std::back_inserter(out), "<h2>{}</h2>\n", escaped(section.title));
+  append_table(figure_rows(section.measured, section.against), true, out);
+  for (const TargetSlices& entry : section.measured) {
+    if (entry.fault.empty()) continue;
+    fmt::format_to(std::back_inserter(out), "<p>{}: {}</p>\n", escaped(entry.target.name),
+                   escaped(entry.fault));
+  }
+  append_latency(section.measured, out);
+  append_throughput(section.measured, out);
+}
+
+std::string first_words(const char* path, size_t words) {
+  std::ifstream file(path);
+  std::string out;
+  for (std::string word; words > 0 && file >> word; --words) {
+    out += (out.empty() ? "" : " ") + word;
+  }
+  return out;
 }
 
 std::string cpu_model() {
@@ -216,37 +261,38 @@ std::string version_of(const Target& target) {
 
 }  // namespace
 
-std::vector<Fact> machine_facts(const std::vector<TargetRuns>& measured) {
+std::vector<Fact> machine_facts() {
   utsname host{};
   uname(&host);
-  std::vector<Fact> facts = {
+  return {
       {"date", fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)))},
       {"machine",
        fmt::format("{}, {}, {} CPUs", cpu_model(), host.machine, sysconf(_SC_NPROCESSORS_ONLN))},
       {"kernel", fmt::format("{} {}", host.sysname, host.release)},
+      {"load before", first_words("/proc/loadavg", 3)},
       {"compiler", "GCC " __VERSION__},
   };
-  for (const TargetRuns& entry : measured) {
-    facts.push_back({entry.target.name, version_of(entry.target)});
-  }
-  return facts;
 }
 
-std::string html_report(const std::vector<TargetRuns>& measured, const std::vector<Fact>& facts) {
+Fact version_fact(const Target& target) {
+  return {target.name, version_of(target)};
+}
+
+std::string html_report(const std::vector<Fact>& facts, const Rows& figures,
+                        const std::vector<PageSection>& sections) {
   std::string out =
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<title>tollkeeper-bench</title>\n<style>body{font:15px sans-serif;max-width:60em;"
+      "<title>tollkeeper-bench</title>\n<style>body{font:15px sans-serif;max-width:70em;"
       "margin:2em auto;padding:0 1em}td,th{text-align:left;padding:.2em .8em .2em 0}"
-      "svg{width:100%;font-size:11px}code{word-break:break-all}</style></head>\n"
-      "<body><h1>tollkeeper-bench</h1>\n<table>\n";
+      "div{overflow-x:auto}svg{width:100%;font-size:11px}code{word-break:break-all}"
+      "</style></head>\n<body><h1>tollkeeper-bench</h1>\n<table>\n";
   for (const Fact& fact : facts) {
     fmt::format_to(std::back_inserter(out), "<tr><th>{}<td><code>{}</code></tr>\n",
                    escaped(fact.name), escaped(fact.text));
   }
-  out += "</table>\n<h2>Figures (medians of the runs)</h2>\n";
-  append_figures(measured, out);
-  append_latency(measured, out);
-  append_throughput(measured, out);
+  out += "</table>\n";
+  if (!figures.empty()) append_table(figures, false, out);
+  for (const PageSection& section : sections) append_section(section, out);
   return out + "</body></html>\n";
 }
 

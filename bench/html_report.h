@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bench/measurement.h"
+#include "bench/report.h"
 
 namespace toll::bench {
 
@@ -15,13 +16,21 @@ struct Fact {
   std::string text;
 };
 
-// The host, its CPU, kernel and compiler, and what each target says of its version. Reads /proc and
-// asks the targets, so they must still run.
-std::vector<Fact> machine_facts(const std::vector<TargetRuns>& measured);
+// The date, the host with its CPU, kernel and load, and the compiler. Reads /proc.
+std::vector<Fact> machine_facts();
+// What a target says of its version. Asks it, so it must still run.
+Fact version_fact(const Target& target);
 
-// The page: `facts`, a table of figures, latency by percentile and throughput over time. Texts may
-// hold any bytes.
-std::string html_report(const std::vector<TargetRuns>& measured, const std::vector<Fact>& facts);
+struct PageSection {
+  std::string title;
+  std::vector<TargetSlices> measured;
+  std::string against;  // see figure_rows()
+};
+
+// The page: `facts`; `figures`, rows with their heads first, if there are any; and of each section
+// a table, latency by percentile and throughput over time. Texts may hold any bytes.
+std::string html_report(const std::vector<Fact>& facts, const Rows& figures,
+                        const std::vector<PageSection>& sections);
 
 // Errors: a sentence that names the file.
 std::expected<void, std::string> write_file(const std::string& path, const std::string& text);

@@ -15,13 +15,17 @@ inline constexpr double kSecondsMax = 3'600;
 // Of an open loop. Down to one request a second, so that a server that answers is heard of in time.
 inline constexpr double kRateMin = 1;
 inline constexpr double kRateMax = 100'000'000;
+// What the comparison allows to be in flight on a connection of an open loop: more than is due
+// while a machine sees to something else for a few milliseconds.
+inline constexpr uint32_t kOpenDepth = 4'096;
+static_assert(kOpenDepth <= kDepthMax);
 // A request sent longer after it was due than a timer takes to fire was late.
 inline constexpr int64_t kLateNs = 1'000'000;
 
 // Requests rendered before a run: enough that a cycle through them touches every id of a small
 // keyspace, few enough that they stay a stream the prefetcher can follow.
 inline constexpr size_t kScriptRequestsMin = 16'384;
-inline constexpr size_t kScriptRequestsMax = size_t{1} << 20;
+inline constexpr size_t kScriptRequestsMax = size_t{1} << 22;
 inline constexpr size_t kPolicyNameMax = 64;
 
 // Log records: from what holds an object with an id to the longest that a daemon takes. A script
@@ -33,7 +37,7 @@ inline constexpr uint32_t kRecordsPerCall = 100;  // of POP, and of RPUSH to Red
 static_assert(kScriptRecordBytesMax / kRecordBytesMax / kRecordsPerCall > 1);
 
 // Into how many parts the counted seconds are cut to draw throughput over time.
-inline constexpr size_t kSlices = 100;
+inline constexpr size_t kTimelineParts = 100;
 
 // What one read of a reply stream takes.
 inline constexpr size_t kReceiveBytes = 64 * 1024;

@@ -25,6 +25,7 @@ namespace {
 
 constexpr int64_t kTurnNs = 100'000'000;
 constexpr int64_t kSettleNs = 10'000'000;
+constexpr int64_t kTellNs = 250'000'000;
 constexpr uint32_t kOtherDescriptors = 64;
 
 using Status = std::expected<void, std::string>;
@@ -40,17 +41,19 @@ struct Mark {
   RedisUsage redis;
 };
 
-class Load {
+class EpollLoad final : public Load {
  public:
-  Load(const RequestScript& script, const LoadSettings& settings)
+  EpollLoad(const RequestScript& script, const LoadSettings& settings)
       : script_(script), settings_(settings), buffer_(kReceiveBytes) {}
 
   Status open(const std::string& path);
   Status watch(const std::string& redis_path);
-  Status run();
-  LoadResult result() const;
+  std::expected<LoadResult, std::string> run(double warmup_s, double seconds,
+                                             const LoadWatch& watch) override;
 
  private:
+  Status measure(double warmup_s, double seconds);
+  LoadResult result() const;
   Status turn(bool sending);
   Status serve(LoadClient& client, uint32_t events, bool sending);
   Status arm(LoadClient& client);
@@ -60,13 +63,14 @@ class Load {
   int64_t wait_ns(bool sending) const;
   Status run_until(int64_t end_ns);
   Status drain();
-  void begin_slices(int64_t end_ns);
+  void begin_timeline(int64_t end_ns);
+  void tell();
   uint64_t in_flight() const;
   bool is_open() const { return settings_.rate > 0; }
   std::expected<Mark, std::string> mark();
 
   const RequestScript& script_;
-  const LoadSettings& settings_;
+  const LoadSettings settings_;
   Socket epoll_;
   std::deque<LoadClient> clients_;  // a deque: they must not move
   std::vector<char> buffer_;
@@ -76,9 +80,11 @@ class Load {
   Schedule schedule_;     // of an open loop
   uint64_t next_due_ = 0;
   OpenLoopResult open_;
-  std::vector<uint64_t> slice_ends_;  // replies by then
-  int64_t slice_ns_ = 0;              // 0 until seconds are counted
-  int64_t next_slice_ns_ = 0;         // the end of the one at hand
+  std::vector<uint64_t> part_ends_;  // replies by then
+  int64_t part_ns_ = 0;              // 0 until seconds are counted
+  int64_t next_part_ns_ = 0;         // the end of the one at hand
+  LoadWatch watch_;
+  int64_t next_told_ns_ = 0;
   pid_t server_pid_ = 0;
   std::optional<RedisClient> redis_;
   Mark begin_;
@@ -99,7 +105,7 @@ Status raise_descriptor_limit(uint32_t clients) {
   return {};
 }
 
-Status Load::open(const std::string& path) {
+Status EpollLoad::open(const std::string& path) {
   if (auto raised = raise_descriptor_limit(settings_.clients); !raised) return raised;
   epoll_ = Socket(epoll_create1(EPOLL_CLOEXEC));
   if (epoll_.fd() < 0) return std::unexpected(fmt::format("epoll: {}", std::strerror(errno)));
@@ -123,7 +129,7 @@ Status Load::open(const std::string& path) {
 }
 
 // Waits for room in the socket only while something could not be sent.
-Status Load::arm(LoadClient& client) {
+Status EpollLoad::arm(LoadClient& client) {
   if (client.wants_to_write() == client.armed_for_write) return {};
   client.armed_for_write = client.wants_to_write();
   epoll_event event{.events = EPOLLIN, .data = {.ptr = &client}};
@@ -134,7 +140,7 @@ Status Load::arm(LoadClient& client) {
   return {};
 }
 
-Status Load::serve(LoadClient& client, uint32_t events, bool sending) {
+Status EpollLoad::serve(LoadClient& client, uint32_t events, bool sending) {
   if ((events & ~uint32_t{EPOLLOUT}) != 0) {
     const auto read_ns = client.read_replies(buffer_);
     if (!read_ns) return std::unexpected(read_ns.error());
@@ -145,13 +151,13 @@ Status Load::serve(LoadClient& client, uint32_t events, bool sending) {
   return arm(client);
 }
 
-Status Load::send(LoadClient& client) {
+Status EpollLoad::send(LoadClient& client) {
   auto sent = is_open() ? client.send_due(schedule_, now_ns_) : client.fill_window(now_ns_);
   return sent ? arm(client) : sent;
 }
 
 // All that has become due first, so that what a client owes leaves in one go.
-Status Load::send_all_due() {
+Status EpollLoad::send_all_due() {
   const uint64_t first = next_due_;
   for (; schedule_.due_ns(next_due_) <= now_ns_; ++next_due_) {
     clients_[next_due_ % clients_.size()].owe();
@@ -163,12 +169,12 @@ Status Load::send_all_due() {
   return {};
 }
 
-int64_t Load::wait_ns(bool sending) const {
+int64_t EpollLoad::wait_ns(bool sending) const {
   if (!is_open() || !sending) return kTurnNs;
   return std::clamp<int64_t>(schedule_.due_ns(next_due_) - clock_ns(), 0, kTurnNs);
 }
 
-Status Load::turn(bool sending) {
+Status EpollLoad::turn(bool sending) {
   std::array<epoll_event, 64> events;
   const timespec wait{0, wait_ns(sending)};
   const int ready = epoll_pwait2(epoll_.fd(), events.data(), events.size(), &wait, nullptr);
@@ -191,38 +197,47 @@ Status Load::turn(bool sending) {
   return {};
 }
 
-Status Load::run_until(int64_t end_ns) {
+Status EpollLoad::run_until(int64_t end_ns) {
   while (now_ns_ < end_ns) {
     if (auto turned = turn(true); !turned) return turned;
     // One turn can be the end of several: nothing came in the later ones.
-    for (; slice_ns_ > 0 && now_ns_ >= next_slice_ns_ && slice_ends_.size() <= kSlices;
-         next_slice_ns_ += slice_ns_) {
-      slice_ends_.push_back(tally_.replies);
+    for (; part_ns_ > 0 && now_ns_ >= next_part_ns_ && part_ends_.size() <= kTimelineParts;
+         next_part_ns_ += part_ns_) {
+      part_ends_.push_back(tally_.replies);
     }
+    if (watch_ && part_ns_ > 0 && now_ns_ >= next_told_ns_) tell();
   }
   return {};
 }
 
-void Load::begin_slices(int64_t end_ns) {
-  slice_ns_ = std::max<int64_t>((end_ns - now_ns_) / static_cast<int64_t>(kSlices), 1);
-  next_slice_ns_ = now_ns_ + slice_ns_;
-  slice_ends_.reserve(kSlices + 1);
-  slice_ends_.push_back(tally_.replies);
+void EpollLoad::tell() {
+  next_told_ns_ = now_ns_ + kTellNs;
+  const double seconds = static_cast<double>(now_ns_ - begin_.at_ns) * 1e-9;
+  const auto replies = static_cast<double>(tally_.replies - begin_.replies);
+  watch_({replies / seconds, static_cast<double>(tally_.latency_ns.quantile(0.99)) * 1e-3});
 }
 
-Status Load::drain() {
+void EpollLoad::begin_timeline(int64_t end_ns) {
+  part_ns_ = std::max<int64_t>((end_ns - now_ns_) / static_cast<int64_t>(kTimelineParts), 1);
+  next_part_ns_ = now_ns_ + part_ns_;
+  part_ends_.reserve(kTimelineParts + 1);
+  part_ends_.push_back(tally_.replies);
+}
+
+Status EpollLoad::drain() {
   while (in_flight() > 0) {
     if (auto turned = turn(false); !turned) return turned;
   }
   return {};
 }
 
-Status Load::begin() {
+Status EpollLoad::begin() {
   now_ns_ = heard_ns_ = clock_ns();
   if (is_open()) {
     // Sleeps end when the next request is due, not up to 50 us later.
     prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     schedule_ = {now_ns_, 1e9 / settings_.rate, settings_.clients};
+    next_due_ = 0;
     uint64_t number = 0;
     for (LoadClient& client : clients_) client.begin_schedule(number++);
     return {};
@@ -234,22 +249,34 @@ Status Load::begin() {
   return {};
 }
 
-Status Load::run() {
-  const auto ns = [](double seconds) { return static_cast<int64_t>(seconds * 1e9); };
+std::expected<LoadResult, std::string> EpollLoad::run(double warmup_s, double seconds,
+                                                      const LoadWatch& watch) {
+  tally_ = {};
+  part_ends_.clear();
+  part_ns_ = 0;
+  watch_ = watch;
+  if (auto measured = measure(warmup_s, seconds); !measured) {
+    return std::unexpected(measured.error());
+  }
+  return result();
+}
+
+Status EpollLoad::measure(double warmup_s, double seconds) {
+  const auto ns = [](double time_s) { return static_cast<int64_t>(time_s * 1e9); };
   if (auto begun = begin(); !begun) return begun;
-  if (auto warm = run_until(now_ns_ + ns(settings_.warmup_s)); !warm) return warm;
+  if (auto warm = run_until(now_ns_ + ns(warmup_s)); !warm) return warm;
   auto begin = mark();
   if (!begin) return std::unexpected(begin.error());
   begin_ = *std::move(begin);
   // Reading /proc, and asking Redis, held up what was in flight; latencies count from a moment
   // later.
-  const int64_t settle_ns = std::min(kSettleNs, ns(settings_.seconds) / 10);
+  const int64_t settle_ns = std::min(kSettleNs, ns(seconds) / 10);
   if (auto settled = run_until(begin_.at_ns + settle_ns); !settled) return settled;
   tally_.latency_ns.clear();
   const int64_t counted_from_ns = now_ns_;
   tally_.sent_when_due = tally_.sent_late = 0;
-  const int64_t end_ns = begin_.at_ns + ns(settings_.seconds);
-  begin_slices(end_ns);
+  const int64_t end_ns = begin_.at_ns + ns(seconds);
+  begin_timeline(end_ns);
   if (auto done = run_until(end_ns); !done) return done;
   if (is_open()) {
     open_ = {static_cast<double>(now_ns_ - counted_from_ns) * 1e-9, tally_.sent_when_due,
@@ -267,20 +294,20 @@ Status Load::run() {
   return drained;
 }
 
-uint64_t Load::in_flight() const {
+uint64_t EpollLoad::in_flight() const {
   uint64_t sum = 0;
   for (const LoadClient& client : clients_) sum += client.in_flight();
   return sum;
 }
 
-Status Load::watch(const std::string& redis_path) {
+Status EpollLoad::watch(const std::string& redis_path) {
   auto redis = RedisClient::connect(redis_path);
   if (!redis) return std::unexpected(redis.error());
   redis_.emplace(*std::move(redis));
   return {};
 }
 
-std::expected<Mark, std::string> Load::mark() {
+std::expected<Mark, std::string> EpollLoad::mark() {
   Mark mark;
   if (redis_) {
     const auto usage = redis_->usage();
@@ -299,8 +326,9 @@ std::expected<Mark, std::string> Load::mark() {
   return mark;
 }
 
-LoadResult Load::result() const {
+LoadResult EpollLoad::result() const {
   LoadResult result;
+  result.begin_ns = begin_.at_ns;
   result.seconds = static_cast<double>(end_.at_ns - begin_.at_ns) * 1e-9;
   result.replies = end_.replies - begin_.replies;
   result.counts = end_.counts - begin_.counts;
@@ -311,9 +339,9 @@ LoadResult Load::result() const {
   result.server = end_.server - begin_.server;
   if (redis_) result.redis = end_.redis - begin_.redis;
   if (is_open()) result.open_loop = open_;
-  result.slice_s = static_cast<double>(slice_ns_) * 1e-9;
-  for (size_t end = 1; end < slice_ends_.size(); ++end) {
-    result.timeline.push_back(slice_ends_[end] - slice_ends_[end - 1]);
+  result.part_s = static_cast<double>(part_ns_) * 1e-9;
+  for (size_t end = 1; end < part_ends_.size(); ++end) {
+    result.timeline.push_back(part_ends_[end] - part_ends_[end - 1]);
   }
   result.asked_decisions = tally_.asked_decisions;
   result.asked_others = tally_.asked_others;
@@ -324,10 +352,6 @@ LoadResult Load::result() const {
   return result;
 }
 
-double us_per(double seconds, uint64_t requests) {
-  return requests == 0 ? 0 : seconds * 1e6 / static_cast<double>(requests);
-}
-
 }  // namespace
 
 OpenLoopResult& operator+=(OpenLoopResult& sum, const OpenLoopResult& more) {
@@ -336,24 +360,6 @@ OpenLoopResult& operator+=(OpenLoopResult& sum, const OpenLoopResult& more) {
   sum.late += more.late;
   sum.unsent += more.unsent;
   return sum;
-}
-
-double LoadResult::client_cpu_us() const {
-  return us_per(client_cpu_s, replies);
-}
-double LoadResult::server_cpu_us() const {
-  return us_per(server.cpu_s(), replies);
-}
-
-double LoadResult::redis_calls_per_1000() const {
-  if (!redis || replies == 0) return 0;
-  return static_cast<double>(redis->calls) * 1e3 / static_cast<double>(replies);
-}
-double LoadResult::redis_script_us() const {
-  return redis ? us_per(redis->script_s, replies) : 0;
-}
-double LoadResult::redis_cpu_us() const {
-  return redis ? us_per(redis->process_cpu_s, replies) : 0;
 }
 
 std::string fault_of(const LoadResult& result, bool kinds) {
@@ -375,19 +381,18 @@ std::string fault_of(const LoadResult& result, bool kinds) {
   return "";
 }
 
-std::expected<LoadResult, std::string> run_load(const std::string& socket_path,
-                                                const std::string& redis_path,
-                                                const RequestScript& script,
-                                                const LoadSettings& settings) {
+std::expected<std::unique_ptr<Load>, std::string> open_load(const std::string& socket_path,
+                                                            const std::string& redis_path,
+                                                            const RequestScript& script,
+                                                            const LoadSettings& settings) {
   assert(settings.clients > 0 && settings.clients <= kClientsMax);
   assert(settings.depth > 0 && settings.depth <= kDepthMax);
-  Load load(script, settings);
-  if (auto opened = load.open(socket_path); !opened) return std::unexpected(opened.error());
+  auto load = std::make_unique<EpollLoad>(script, settings);
+  if (auto opened = load->open(socket_path); !opened) return std::unexpected(opened.error());
   if (!redis_path.empty()) {
-    if (auto watched = load.watch(redis_path); !watched) return std::unexpected(watched.error());
+    if (auto watched = load->watch(redis_path); !watched) return std::unexpected(watched.error());
   }
-  if (auto ran = load.run(); !ran) return std::unexpected(ran.error());
-  return load.result();
+  return load;
 }
 
 }  // namespace toll::bench

@@ -6,6 +6,9 @@
 // was handed to the kernel to the one after its reply was read. Nothing is formatted or
 // allocated while it runs.
 //
+// A load may be run several times over the same connections, with pauses between in which nothing
+// is in flight: so that loads on several servers can take turns.
+//
 // Open loop: each request has a time at which it is due, whatever became of those before, and its
 // latency runs from then. So a stall is counted by all that would have been asked meanwhile, not by
 // the few that were in flight (Gil Tene: "coordinated omission").
@@ -13,6 +16,8 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,10 +33,8 @@ namespace toll::bench {
 struct LoadSettings {
   uint32_t clients = 8;
   uint32_t depth = 64;
-  double seconds = 5;
-  double warmup_s = 1;  // the same load before, not counted
-  uint64_t seed = 1;    // where in the script each client begins
-  double rate = 0;      // requests/s of all clients together in an open loop; 0 is a closed one
+  uint64_t seed = 1;  // where in the script each client begins
+  double rate = 0;    // requests/s of all clients together in an open loop; 0 is a closed one
 };
 
 // What became of the requests of an open loop that were due.
@@ -45,8 +48,9 @@ struct OpenLoopResult {
 };
 OpenLoopResult& operator+=(OpenLoopResult& sum, const OpenLoopResult& more);
 
-// Figures of the counted seconds, except where said otherwise.
+// Figures of the counted seconds of one run, except where said otherwise.
 struct LoadResult {
+  int64_t begin_ns = 0;  // when they began, by the monotonic clock
   double seconds = 0;
   uint64_t replies = 0;
   ReplyCounts counts;
@@ -57,8 +61,8 @@ struct LoadResult {
   ProcessUsage server;              // threads empty when the server's process is not to be seen
   std::optional<RedisUsage> redis;  // of the Redis that was named
   std::optional<OpenLoopResult> open_loop;
-  std::vector<uint64_t> timeline;  // replies in each slice of the counted seconds
-  double slice_s = 0;
+  std::vector<uint64_t> timeline;  // replies in each part of the counted seconds
+  double part_s = 0;
   // Over the whole run, warm-up and last replies included: what was asked and what was answered.
   uint64_t asked_decisions = 0;
   uint64_t asked_others = 0;
@@ -69,23 +73,37 @@ struct LoadResult {
   double popped_per_s() const { return static_cast<double>(counts.records) / seconds; }
   double popped_bytes_per_s() const { return static_cast<double>(counts.record_bytes) / seconds; }
   double throughput() const { return static_cast<double>(replies) / seconds; }
-  double client_cpu_us() const;  // per request
-  double server_cpu_us() const;
-  double redis_calls_per_1000() const;  // of these: 0 without a Redis
-  double redis_script_us() const;
-  double redis_cpu_us() const;
 };
 
 // Every request was answered, by the kind of reply its verb has, and none by an error. "" if so,
 // otherwise what was wrong. `kinds` false compares only the numbers (the floor answers all alike).
 std::string fault_of(const LoadResult& result, bool kinds);
 
-// Loads the server at `socket_path`. `redis_path` is the socket of the Redis whose part in it is
-// measured too; "" is none. Errors: a sentence (no daemon, too few descriptors, the connection
-// closed, no reply for 5 s). REQUIRES: clients and depth above 0 and within limits.h.
-std::expected<LoadResult, std::string> run_load(const std::string& socket_path,
-                                                const std::string& redis_path,
-                                                const RequestScript& script,
-                                                const LoadSettings& settings);
+// What is told of a run while it goes on: its figures so far.
+struct LoadProgress {
+  double throughput = 0;
+  double p99_us = 0;
+};
+using LoadWatch = std::function<void(const LoadProgress&)>;
+
+class Load {
+ public:
+  virtual ~Load() = default;
+
+  // `warmup_s` of load that is not counted, `seconds` of it that are, and the last replies. Tells
+  // `watch`, unless that is empty, a few times a second. Errors: a sentence (the connection closed,
+  // no reply for 5 s); then the load is of no use any more.
+  virtual std::expected<LoadResult, std::string> run(double warmup_s, double seconds,
+                                                     const LoadWatch& watch) = 0;
+};
+
+// Connects the clients to the server at `socket_path`. `redis_path` is the socket of the Redis
+// whose part in it is measured too; "" is none. The script must outlive the load. Errors: a
+// sentence (no daemon, too few descriptors). REQUIRES: clients and depth above 0 and within
+// limits.h.
+std::expected<std::unique_ptr<Load>, std::string> open_load(const std::string& socket_path,
+                                                            const std::string& redis_path,
+                                                            const RequestScript& script,
+                                                            const LoadSettings& settings);
 
 }  // namespace toll::bench

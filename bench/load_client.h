@@ -58,8 +58,11 @@ class LoadClient {
   // they count from. Errors: broken.
   std::expected<void, std::string> fill_window(int64_t now_ns);
 
-  // Open loop: the first request of this client has that number.
-  void begin_schedule(uint64_t number) { due_number_ = number; }
+  // Open loop: the first request of this client has that number, and none is due.
+  void begin_schedule(uint64_t number) {
+    due_number_ = number;
+    owed_ = 0;
+  }
   // One more of its requests has become due.
   void owe() { ++owed_; }
   // Sends what is due, as far as `depth` and the kernel allow: the rest stays due. Its replies are

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <span>
 
+#include "bench/direct_target.h"
 #include "bench/limits.h"
 
 namespace toll::bench {
@@ -15,25 +16,30 @@ namespace {
 constexpr int kUsageError = 2;
 
 void add_load_options(CLI::App& app, Options& options, RawOptions& raw) {
-  app.add_option("--clients", options.load.clients, "Connections")
+  app.add_option("--clients", options.measure.load.clients, "Connections")
       ->check(CLI::Range(1U, kClientsMax))
       ->capture_default_str();
-  app.add_option("--depth", options.load.depth,
+  app.add_option("--depth", options.measure.load.depth,
                  "Requests that each keeps in flight; with --rate, at most")
       ->check(CLI::Range(1U, kDepthMax))
       ->capture_default_str();
   app.add_option(
-         "--rate", options.load.rate,
+         "--rate", options.measure.load.rate,
          "Open loop: so many requests/s over all clients, each sent when it is due, replies "
          "or not; latency counts from then")
       ->check(CLI::Range(kRateMin, kRateMax));
-  app.add_option("--seconds", options.load.seconds, "How long to measure")
+  app.add_option("--seconds", options.measure.seconds, "How long to measure")
       ->check(CLI::Range(0.01, kSecondsMax))
       ->capture_default_str();
-  app.add_option("--warmup", options.load.warmup_s, "Seconds of load before")
+  app.add_option("--warmup", options.measure.warmup_s, "Seconds of load before")
       ->check(CLI::Range(0.0, kSecondsMax))
       ->capture_default_str();
-  app.add_option("--runs", options.runs, "Repeat, and print the medians")
+  app.add_option("--slice", options.measure.slice_s,
+                 "Seconds after which it is the next target's turn, over and over")
+      ->check(CLI::Range(0.01, kSecondsMax))
+      ->capture_default_str();
+  app.add_option("--runs", options.measure.runs,
+                 "Repeat with new connections, and print the medians")
       ->check(CLI::Range(1U, kRunsMax))
       ->capture_default_str();
   app.add_option("--mix", raw.mix, "Verbs by weight, as check=90,peek=5,refund=5")
@@ -48,6 +54,8 @@ void add_load_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_option("--zipf", options.script.zipf_exponent, "Zipf's exponent; 0: all ids alike")
       ->check(CLI::Range(0.0, 10.0))
       ->capture_default_str();
+  app.add_option("--hot", raw.hot,
+                 "Part of the requests for so many hot ids, as 0.9:100; the others share the rest");
   app.add_option("--framing", raw.framing, "line or resp")
       ->check(CLI::IsMember({"line", "resp"}))
       ->capture_default_str();
@@ -56,27 +64,34 @@ void add_load_options(CLI::App& app, Options& options, RawOptions& raw) {
 }
 
 void add_server_options(CLI::App& app, Options& options, RawOptions& raw) {
-  app.add_option("--socket", options.socket_path, "The daemon's socket")
+  app.add_option("--socket", options.servers.socket_path, "The daemon's socket")
       ->type_name("PATH")
       ->envname("TOLLKEEPER_SOCKET")
       ->capture_default_str();
-  app.add_option("--spawn", options.daemon_program,
+  app.add_option("--spawn", options.servers.daemon_program,
                  "Start this tollkeeperd, with the policies bench and bench_refuse")
       ->type_name("PROGRAM");
   app.add_option("--workers", options.workers, "Workers of the daemon started")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  app.add_option("--memory", options.memory_mib, "Its budget for keys, in MiB")
+  app.add_option("--memory", options.servers.memory_mib, "Its budget for keys, in MiB")
       ->capture_default_str();
   app.add_option("--backend", raw.backend, "Loop of the servers started: auto, io_uring or epoll")
       ->check(CLI::IsMember({"auto", "io_uring", "epoll"}))
       ->capture_default_str();
-  app.add_flag("--floor", options.floor,
-               "The same load in turns against a server that does no work");
-  app.add_flag("--direct", options.direct,
-               "The same checks in turns against a redis-server itself, one EVALSHA each; of "
-               "--mix push=100, RPUSH of 100 records by one client");
-  app.add_flag("--redis", options.redis, "Start a redis-server behind the daemon (needs --spawn)");
+  app.add_option("--targets", raw.targets,
+                 "What takes turns: daemon (at --socket), those that --spawn starts: local, leased "
+                 "and exact (before a Redis of their own), direct (Redis itself, one EVALSHA a "
+                 "request; of log records RPUSH of 100 by one client), floor (a server that does "
+                 "no work)")
+      ->delimiter(',')
+      ->check(CLI::IsMember(target_names()));
+  app.add_option("--against", options.against,
+                 "The target that the others are compared with (the first of --targets)");
+  app.add_flag("--floor", raw.floor,
+               "Short for --targets local,floor --against floor; with --socket, daemon for local");
+  app.add_flag("--direct", raw.direct, "The same with direct for floor");
+  app.add_flag("--redis", raw.redis, "With these: exact in place of local");
   app.add_option("--algorithm", raw.algorithm,
                  "gcra or sliding_log: of the daemon started, and of --direct")
       ->check(CLI::IsMember({"gcra", "sliding_log"}))
@@ -91,69 +106,106 @@ void add_server_options(CLI::App& app, Options& options, RawOptions& raw) {
   app.add_flag("--json", options.json, "Print JSON");
   app.add_option("--html", options.html_path, "Write a page with drawings to this file too")
       ->type_name("FILE");
-  app.add_flag(
-      "--suite", options.suite,
-      "Take all the figures of bench/README.md (needs --spawn) and print them as Markdown");
-  app.add_flag("--suite-redis", options.suite_redis,
-               "Take the figures of a daemon before Redis against Redis itself (needs --spawn)");
-  app.add_option("--keys", options.suite_keys, "Keys to fill in for the suite's figures on size")
-      ->delimiter(',')
-      ->check(CLI::Range(1U, kIdsMax));
+  app.add_option("--suite", options.suite_folder,
+                 "Take the published comparison (needs --spawn) and write README.md, results.json "
+                 "and results.html there")
+      ->type_name("FOLDER");
+  app.add_option("--only", options.suite_only, "Of the suite, what has this in its name");
+  app.add_option("--shard-bench", options.shard_bench, "For the suite's longest pause")
+      ->type_name("PROGRAM");
   app.add_option("--idle", options.suite_idle_s, "Seconds that the suite watches an idle daemon")
       ->check(CLI::Range(0.1, kSecondsMax));
 }
 
-std::expected<void, std::string> finish_redis(const RawOptions& raw, Options& options) {
-  if (options.redis && options.daemon_program.empty()) {
-    return std::unexpected(std::string("--redis needs --spawn"));
+using Status = std::expected<void, std::string>;
+
+Status wrong(std::string why) {
+  return std::unexpected(std::move(why));
+}
+
+// The short words name a first target, and the last one as what it is compared with.
+std::vector<TargetKind> short_targets(const RawOptions& raw, bool spawns) {
+  std::vector<TargetKind> kinds = {!spawns     ? TargetKind::kDaemon
+                                   : raw.redis ? TargetKind::kExact
+                                               : TargetKind::kLocal};
+  if (raw.floor) kinds.push_back(TargetKind::kFloor);
+  if (raw.direct) kinds.push_back(TargetKind::kDirect);
+  return kinds;
+}
+
+Status finish_targets(const RawOptions& raw, Options& options) {
+  const bool spawns = !options.servers.daemon_program.empty();
+  if (raw.redis && !spawns) return wrong("--redis needs --spawn");
+  for (const std::string& name : raw.targets) {
+    if (std::ranges::count(raw.targets, name) > 1) return wrong("--targets names one twice");
+    options.targets.push_back(target_kind(name));
   }
-  options.algorithm = raw.algorithm == "gcra" ? Algorithm::kGcra : Algorithm::kSlidingLog;
-  auto limit = raw.limit.empty() ? ample_limit(options.algorithm) : parse_limit(raw.limit);
-  if (!limit) return std::unexpected("--limit: " + limit.error());
-  options.limit = std::move(*limit);
-  const bool checks_alone = has_only(options.script.mix, Verb::kCheck);
-  const bool pushes_alone = has_only(options.script.mix, Verb::kPush);
-  if (options.suite_redis && !checks_alone) {
-    return std::unexpected(std::string("--suite-redis sends checks alone: leave --mix out"));
+  const bool named = !options.targets.empty();
+  if (named && (raw.floor || raw.direct || raw.redis)) {
+    return wrong("--targets names all of them: leave --floor, --direct and --redis out");
   }
-  if (options.direct && !checks_alone && !pushes_alone) {
-    return std::unexpected(
-        std::string("--direct sends checks alone, or pushes alone: leave --mix out"));
+  if (!named) options.targets = short_targets(raw, spawns);
+  if (!spawns && std::ranges::any_of(options.targets, runs_daemon)) {
+    return wrong("the targets local, leased and exact need --spawn");
   }
-  if (options.direct && pushes_alone && options.load.rate > 0) {
-    return std::unexpected(
-        std::string("--direct pushes by the hundred, as fast as it can: leave --rate out"));
+  if (options.against.empty()) {
+    options.against = to_string(named ? options.targets.front() : options.targets.back());
+  }
+  if (std::ranges::find(options.targets, options.against,
+                        [](TargetKind kind) { return to_string(kind); }) == options.targets.end()) {
+    return wrong("--against is none of the targets");
   }
   return {};
 }
 
-std::expected<void, std::string> finish(const RawOptions& raw, Options& options) {
+Status finish_limit(const RawOptions& raw, Options& options) {
+  options.algorithm = raw.algorithm == "gcra" ? Algorithm::kGcra : Algorithm::kSlidingLog;
+  auto limit = raw.limit.empty() ? ample_limit(options.algorithm) : parse_limit(raw.limit);
+  if (!limit) return wrong("--limit: " + limit.error());
+  options.limit = std::move(*limit);
+  const bool direct =
+      std::ranges::find(options.targets, TargetKind::kDirect) != options.targets.end();
+  if (direct && !is_direct_mix(options.script.mix)) {
+    return wrong("Redis itself is asked check, cost, budget and hold, or push and pop");
+  }
+  if (direct && is_direct_list(options.script.mix) && options.measure.load.rate > 0) {
+    return wrong("Redis itself is pushed to by the hundred: leave --rate out");
+  }
+  return {};
+}
+
+Status finish_ids(const RawOptions& raw, ScriptSettings& script) {
+  if (raw.hot.empty()) return {};
+  const auto hot = parse_hot_set(raw.hot);
+  if (!hot) return wrong("--hot: " + hot.error());
+  if (hot->ids >= script.ids) return wrong("--hot: --ids must be more than the hot ones");
+  if (script.zipf_exponent > 0) return wrong("--hot and --zipf cannot both be given");
+  script.hot = *hot;
+  return {};
+}
+
+Status finish(const RawOptions& raw, Options& options) {
   auto mix = parse_mix(raw.mix);
-  if (!mix) return std::unexpected("--mix: " + mix.error());
+  if (!mix) return wrong("--mix: " + mix.error());
   options.script.mix = std::move(*mix);
-  const bool spawns = !options.daemon_program.empty();
+  const bool spawns = !options.servers.daemon_program.empty();
   options.script.policy = !raw.policy.empty() ? raw.policy : spawns ? kBenchPolicy : "api";
   if (options.script.policy.size() > kPolicyNameMax ||
       options.script.policy.find_first_of(" \t\r\n\"*") != std::string::npos) {
-    return std::unexpected(std::string("--policy: not a policy's name"));
+    return wrong("--policy: not a policy's name");
   }
   options.script.framing = raw.framing == "resp" ? Framing::kResp : Framing::kLine;
-  options.load.seed = options.script.seed;
+  options.measure.load.seed = options.script.seed;
   if (raw.client_cpu >= 0) options.client_cpu = raw.client_cpu;
-  if (raw.server_cpu >= 0) options.server_cpu = raw.server_cpu;
-  if ((options.suite || options.suite_redis) && !spawns) {
-    return std::unexpected(std::string("--suite and --suite-redis need --spawn"));
-  }
-  const bool suites = options.suite || options.suite_redis;
-  if (suites && (options.load.rate > 0 || !options.html_path.empty())) {
-    return std::unexpected(
-        std::string("the suites are closed loops and Markdown: leave --rate and --html out"));
-  }
-  if (auto redis = finish_redis(raw, options); !redis) return redis;
-  options.backend = net::Backend::kEpoll;
+  if (raw.server_cpu >= 0) options.servers.cpu = raw.server_cpu;
+  if (!options.suite_folder.empty() && !spawns) return wrong("--suite needs --spawn");
+  if (auto ids = finish_ids(raw, options.script); !ids) return ids;
+  if (auto targets = finish_targets(raw, options); !targets) return targets;
+  if (auto limit = finish_limit(raw, options); !limit) return limit;
+  options.servers.backend = net::Backend::kEpoll;
   if (raw.backend == "io_uring" ||
       (raw.backend == "auto" && net::Loop::make(net::Backend::kUring).has_value())) {
-    options.backend = net::Backend::kUring;
+    options.servers.backend = net::Backend::kUring;
   }
   return {};
 }

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "bench/bench_policy.h"
-#include "bench/load.h"
+#include "bench/measurement.h"
 #include "bench/request_script.h"
+#include "bench/target_servers.h"
 #include "net/loop.h"
 
 // NOLINTNEXTLINE(readability-identifier-naming): the name that CLI11 gives it
@@ -20,30 +21,23 @@ class App;
 namespace toll::bench {
 
 struct Options {
-  LoadSettings load;
+  MeasureSettings measure;
   ScriptSettings script;
-  uint32_t runs = 1;
-  std::string socket_path = "/run/tollkeeper/tollkeeper.sock";
+  std::vector<TargetKind> targets;  // different ones, at least one
+  std::string against;              // the name of the one that the others are compared with
+  ServerSettings servers;           // no daemon's program: none can be started
   std::optional<int> client_cpu;
-  std::optional<int> server_cpu;
-  bool floor = false;
-  bool direct = false;  // Redis itself, asked by the same clients
-  bool redis = false;   // behind the daemon started
   bool json = false;
   std::string html_path;  // a page is written there; "": none
   std::string settings;   // all of them, a line each
   std::string command;    // the words of the command line, as they were given
-  // A daemon of our own; "" to use the one at socket_path.
-  std::string daemon_program;
   uint32_t workers = 1;
-  uint64_t memory_mib = 2048;
-  net::Backend backend = net::Backend::kUring;  // "auto" is resolved: what works here
   Algorithm algorithm = Algorithm::kGcra;
   Limit limit;
-  bool suite = false;
-  bool suite_redis = false;
-  std::vector<uint32_t> suite_keys = {1'000'000, 10'000'000};
-  double suite_idle_s = 10;
+  std::string suite_folder;  // the published comparison goes there; "": a plain run
+  std::string suite_only;    // questions with this in their names; "": all
+  std::string shard_bench;   // the program, for its figure of the suite; "": without it
+  double suite_idle_s = 5;
 };
 
 // Words of the command line that become something else once all of them are known.
@@ -54,6 +48,11 @@ struct RawOptions {
   std::string policy;
   std::string algorithm = "gcra";
   std::string limit;
+  std::string hot;
+  std::vector<std::string> targets;
+  bool floor = false;
+  bool direct = false;
+  bool redis = false;
   int client_cpu = -1;
   int server_cpu = -1;
 };

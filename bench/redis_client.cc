@@ -16,6 +16,7 @@ namespace toll::bench {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
+constexpr std::array<std::string_view, 4> kCounted = {"evalsha", "rpush", "lpop", "lmove"};
 
 uint64_t figure_of(std::string_view line, std::string_view name) {
   const size_t found = line.find(name);
@@ -29,18 +30,21 @@ uint64_t figure_of(std::string_view line, std::string_view name) {
 }  // namespace
 
 RedisUsage RedisUsage::operator-(const RedisUsage& earlier) const {
-  return {calls - earlier.calls, script_s - earlier.script_s,
-          process_cpu_s - earlier.process_cpu_s};
+  return {calls - earlier.calls, call_s - earlier.call_s, input_bytes - earlier.input_bytes,
+          output_bytes - earlier.output_bytes, process_cpu_s - earlier.process_cpu_s};
 }
 
 RedisUsage parse_command_stats(std::string_view text) {
-  constexpr std::string_view kName = "cmdstat_evalsha:";
-  const size_t found = text.find(kName);
-  if (found == std::string_view::npos) return {};
-  std::string_view line = text.substr(found + kName.size());
-  line = line.substr(0, line.find('\r'));
-  return {.calls = figure_of(line, "calls="),
-          .script_s = static_cast<double>(figure_of(line, ",usec=")) * 1e-6};
+  RedisUsage usage;
+  for (const std::string_view command : kCounted) {
+    const size_t found = text.find(fmt::format("cmdstat_{}:", command));
+    if (found == std::string_view::npos) continue;
+    std::string_view line = text.substr(found);
+    line = line.substr(0, line.find('\r'));
+    usage.calls += figure_of(line, ":calls=");
+    usage.call_s += static_cast<double>(figure_of(line, ",usec=")) * 1e-6;
+  }
+  return usage;
 }
 
 std::expected<RedisClient, std::string> RedisClient::connect(const std::string& socket_path) {
@@ -59,6 +63,7 @@ std::expected<std::string, std::string> RedisClient::ask(
     request += fmt::format("${}\r\n{}\r\n", word.size(), word);
   }
   if (auto sent = send_all(socket_, request); !sent) return std::unexpected(sent.error());
+  sent_bytes_ += request.size();
   return read_reply();
 }
 
@@ -73,6 +78,7 @@ std::expected<void, std::string> RedisClient::receive() {
     if (got < 0) return std::unexpected(fmt::format("Redis: {}", std::strerror(errno)));
     if (got == 0) return std::unexpected(std::string("Redis closed the connection"));
     received_.append(buffer.data(), static_cast<size_t>(got));
+    received_bytes_ += static_cast<size_t>(got);
     return {};
   }
 }
@@ -83,7 +89,7 @@ std::expected<std::string, std::string> RedisClient::read_reply() {
   while ((head = received_.find(kLineEnd)) == std::string::npos) {
     if (auto more = receive(); !more) return std::unexpected(more.error());
   }
-  const std::string text = received_.substr(1, head - 1);
+  std::string text = received_.substr(1, head - 1);
   if (received_.front() == '-') return std::unexpected("Redis: " + text);
   if (received_.front() != '$') return text;
   size_t length = 0;
@@ -98,13 +104,19 @@ std::expected<std::string, std::string> RedisClient::read_reply() {
 std::expected<void, std::string> RedisClient::empty() {
   if (auto done = ask({"FLUSHALL", "SYNC"}); !done) return std::unexpected(done.error());
   if (auto done = ask({"CONFIG", "RESETSTAT"}); !done) return std::unexpected(done.error());
+  sent_bytes_ = received_bytes_ = 0;
   return {};
 }
 
 std::expected<RedisUsage, std::string> RedisClient::usage() {
-  const auto stats = ask({"INFO", "commandstats"});
+  const auto commands = ask({"INFO", "commandstats"});
+  if (!commands) return std::unexpected(commands.error());
+  RedisUsage usage = parse_command_stats(*commands);
+  const uint64_t received_before = received_bytes_;
+  const auto stats = ask({"INFO", "stats"});
   if (!stats) return std::unexpected(stats.error());
-  RedisUsage usage = parse_command_stats(*stats);
+  usage.input_bytes = figure_of(*stats, "total_net_input_bytes:") - sent_bytes_;
+  usage.output_bytes = figure_of(*stats, "total_net_output_bytes:") - received_before;
   if (const auto process = read_usage(pid_)) usage.process_cpu_s = process->cpu_s();
   return usage;
 }

@@ -17,8 +17,10 @@ namespace toll::bench {
 
 // What Redis has done since its statistics were reset: take two and subtract.
 struct RedisUsage {
-  uint64_t calls = 0;        // EVALSHA
-  double script_s = 0;       // time in them, as INFO commandstats tells
+  uint64_t calls = 0;        // of scripts, and of what pushes and takes log records
+  double call_s = 0;         // time in them, as INFO commandstats tells
+  uint64_t input_bytes = 0;  // received and sent, without those of the bench's own questions
+  uint64_t output_bytes = 0;
   double process_cpu_s = 0;  // of the whole process, in steps of a clock tick
 
   RedisUsage operator-(const RedisUsage& earlier) const;
@@ -44,9 +46,12 @@ class RedisClient {
   Socket socket_;
   pid_t pid_;
   std::string received_;
+  uint64_t sent_bytes_ = 0;      // ever
+  uint64_t received_bytes_ = 0;  // ever
 };
 
-// The figures of EVALSHA in the text of INFO commandstats; none where it was never called.
+// The calls and their time in the text of INFO commandstats. Commands that a script calls are
+// listed like any others, so only those are counted that ours never call, or hardly ever.
 RedisUsage parse_command_stats(std::string_view text);
 
 }  // namespace toll::bench

@@ -74,10 +74,34 @@ void append_line(std::initializer_list<std::string_view> words, std::string& out
 }
 
 void append_direct(const DirectCall& call, std::string_view id, std::string& out) {
-  std::string key = call.key_prefix;
-  key += id;
-  append_resp({"EVALSHA", call.sha1, "1", key, call.count, call.window_us, "1"}, out);
+  constexpr std::string_view kId = "{id}";
+  fmt::format_to(std::back_inserter(out), "*{}\r\n", call.words.size());
+  for (std::string word : call.words) {
+    const size_t found = word.find(kId);
+    if (found != std::string::npos) word.replace(found, kId.size(), id);
+    append_bulk(word, out);
+  }
 }
+
+// Which ids are asked for.
+class IdSampler {
+ public:
+  explicit IdSampler(const ScriptSettings& settings) : ids_(settings.ids), hot_(settings.hot) {
+    if (settings.zipf_exponent > 0) zipf_.emplace(settings.ids, settings.zipf_exponent);
+  }
+
+  uint32_t sample(Random& random) const {
+    if (zipf_) return zipf_->sample(random);
+    if (hot_.part == 0) return random.below(ids_);
+    if (random.unit() < hot_.part) return random.below(hot_.ids);
+    return hot_.ids + random.below(ids_ - hot_.ids);
+  }
+
+ private:
+  uint32_t ids_;
+  HotSet hot_;
+  std::optional<ZipfSampler> zipf_;
+};
 
 Verb draw_verb(const std::vector<MixPart>& mix, uint32_t total_weight, Random& random) {
   uint32_t ticket = random.below(total_weight);
@@ -135,13 +159,34 @@ std::expected<std::vector<MixPart>, std::string> parse_mix(std::string_view text
   return mix;
 }
 
-bool has_only(const std::vector<MixPart>& mix, Verb verb) {
-  return std::ranges::all_of(
-      mix, [verb](const MixPart& part) { return part.verb == verb || part.weight == 0; });
+bool has_only(const std::vector<MixPart>& mix, std::span<const Verb> verbs) {
+  return std::ranges::all_of(mix, [verbs](const MixPart& part) {
+    return part.weight == 0 || std::ranges::find(verbs, part.verb) != verbs.end();
+  });
+}
+
+bool has_any(const std::vector<MixPart>& mix, Verb verb) {
+  return std::ranges::any_of(
+      mix, [verb](const MixPart& part) { return part.verb == verb && part.weight > 0; });
+}
+
+bool is_decision(Verb verb) {
+  return verb == Verb::kCheck || verb == Verb::kBudget || verb == Verb::kHold;
+}
+
+std::expected<HotSet, std::string> parse_hot_set(std::string_view text) {
+  HotSet hot;
+  const auto [colon, error] = std::from_chars(text.begin(), text.end(), hot.part);
+  if (error == std::errc() && colon != text.end() && *colon == ':') {
+    const auto [end, wrong] = std::from_chars(colon + 1, text.end(), hot.ids);
+    const bool sound = wrong == std::errc() && end == text.end() && hot.ids > 0;
+    if (sound && hot.part > 0 && hot.part < 1) return hot;
+  }
+  return std::unexpected(fmt::format("'{}': expected part:ids, such as 0.9:100", text));
 }
 
 std::string id_text(uint32_t number) {
-  return fmt::format("user-{:08}", number);
+  return fmt::format("user-{:011}", number);
 }
 
 std::string record_text(std::string_view id, size_t bytes) {
@@ -189,54 +234,52 @@ void append_request(Framing framing, Verb verb, std::string_view policy, std::st
 RequestScript RequestScript::render(const ScriptSettings& settings) {
   assert(!settings.mix.empty() && settings.ids > 0 && settings.ids <= kIdsMax);
   size_t count = std::clamp(size_t{settings.ids} * 4, kScriptRequestsMin, kScriptRequestsMax);
-  const bool pushes = std::ranges::any_of(settings.mix, [](const MixPart& part) {
-    return part.verb == Verb::kPush && part.weight > 0;
-  });
-  if (pushes) count = std::min(count, kScriptRecordBytesMax / settings.record_bytes);
+  if (has_any(settings.mix, Verb::kPush)) {
+    count = std::min(count, kScriptRecordBytesMax / settings.record_bytes);
+  }
   uint32_t total_weight = 0;
   for (const MixPart& part : settings.mix) total_weight += part.weight;
 
   RequestScript script;
-  script.framing_ = settings.direct ? Framing::kResp : settings.framing;
+  script.framing_ = settings.direct.empty() ? settings.framing : Framing::kResp;
   script.record_bytes_ = settings.record_bytes;
   script.offsets_.reserve(count + 1);
   script.decisions_before_.reserve(count + 1);
   script.records_before_.reserve(count + 1);
   Random random(settings.seed);
-  std::optional<ZipfSampler> zipf;
-  if (settings.zipf_exponent > 0) zipf.emplace(settings.ids, settings.zipf_exponent);
-
+  const IdSampler ids(settings);
   uint32_t decisions = 0;
   uint32_t records = 0;
   for (size_t request = 0; request < count; ++request) {
     script.begin_request(decisions, records);
     const Verb verb = draw_verb(settings.mix, total_weight, random);
-    const uint32_t id = zipf ? zipf->sample(random) : random.below(settings.ids);
-    if (settings.direct) {
-      assert(verb == Verb::kCheck);
-      append_direct(*settings.direct, id_text(id), script.bytes_);
-    } else {
+    const std::string id = id_text(ids.sample(random));
+    if (settings.direct.empty()) {
       const bool has_record = verb == Verb::kPush;
-      append_request(settings.framing, verb, settings.policy, id_text(id),
-                     has_record ? record_text(id_text(id), settings.record_bytes) : std::string(),
+      append_request(settings.framing, verb, settings.policy, id,
+                     has_record ? record_text(id, settings.record_bytes) : std::string(),
                      script.bytes_);
       if (has_record) ++records;
+    } else {
+      const auto call = std::ranges::find(settings.direct, verb, &DirectCall::verb);
+      assert(call != settings.direct.end());
+      append_direct(*call, id, script.bytes_);
     }
-    const bool decides = verb == Verb::kCheck || verb == Verb::kBudget || verb == Verb::kHold;
-    if (decides) ++decisions;
+    if (is_decision(verb)) ++decisions;
   }
   script.begin_request(decisions, records);
   return script;
 }
 
-RequestScript RequestScript::render_list_pushes(const ScriptSettings& settings,
-                                                std::string_view key) {
+RequestScript RequestScript::render_list_calls(const ScriptSettings& settings,
+                                               std::string_view key) {
   RequestScript script;
   script.framing_ = Framing::kResp;
   script.record_bytes_ = settings.record_bytes;
   script.begin_request(0, 0);
   append_resp({"DEL", key}, script.bytes_);
   Random random(settings.seed);
+  const IdSampler ids(settings);
   const size_t calls = kScriptRecordBytesMax / settings.record_bytes / kRecordsPerCall;
   uint32_t records = 0;
   for (size_t call = 0; call < calls; ++call) {
@@ -245,10 +288,13 @@ RequestScript RequestScript::render_list_pushes(const ScriptSettings& settings,
     append_bulk("RPUSH", script.bytes_);
     append_bulk(key, script.bytes_);
     for (uint32_t record = 0; record < kRecordsPerCall; ++record) {
-      const std::string id = id_text(random.below(settings.ids));
+      const std::string id = id_text(ids.sample(random));
       append_bulk(record_text(id, settings.record_bytes), script.bytes_);
     }
     records += kRecordsPerCall;
+    if (!has_any(settings.mix, Verb::kPop)) continue;
+    script.begin_request(0, records);
+    append_resp({"LPOP", key, fmt::format("{}", kRecordsPerCall)}, script.bytes_);
   }
   script.begin_request(0, records);
   return script;

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,16 +42,28 @@ struct MixPart {
 // "check=90,peek=5,refund=5": verbs of Verb, any case. Errors: a sentence for the user.
 std::expected<std::vector<MixPart>, std::string> parse_mix(std::string_view text);
 
-// Nothing else has a weight.
-bool has_only(const std::vector<MixPart>& mix, Verb verb);
+// Nothing but `verbs` has a weight.
+bool has_only(const std::vector<MixPart>& mix, std::span<const Verb> verbs);
+// `verb` has one.
+bool has_any(const std::vector<MixPart>& mix, Verb verb);
 
-// Redis itself asked in place of a daemon: each CHECK as one EVALSHA of a script that is loaded.
+// Answered by ALLOW or DENY; the others by OK.
+bool is_decision(Verb verb);
+
+// What Redis itself is asked in place of a daemon's `verb`: a command, with "{id}" in its words
+// wherever the id belongs.
 struct DirectCall {
-  std::string sha1;
-  std::string key_prefix;  // before the id
-  std::string count;
-  std::string window_us;
+  Verb verb;
+  std::vector<std::string> words;
 };
+
+// A few ids that get most of the requests; all alike among themselves, as the others are.
+struct HotSet {
+  double part = 0;   // of the requests; 0: there is none
+  uint32_t ids = 0;  // the first ones
+};
+// "0.9:100": nine tenths of the requests for 100 ids. Errors: a sentence for the user.
+std::expected<HotSet, std::string> parse_hot_set(std::string_view text);
 
 struct ScriptSettings {
   Framing framing = Framing::kLine;
@@ -59,12 +71,13 @@ struct ScriptSettings {
   std::vector<MixPart> mix;
   uint32_t ids = 10'000;
   double zipf_exponent = 0;  // 0: uniform
+  HotSet hot = {};           // of fewer ids than `ids`; not with Zipf's exponent
   uint64_t seed = 1;
-  uint32_t record_bytes = 1024;           // of a record that is pushed
-  std::optional<DirectCall> direct = {};  // in RESP, whatever `framing` says
+  uint32_t record_bytes = 1024;         // of a record that is pushed
+  std::vector<DirectCall> direct = {};  // for Redis itself: in RESP, whatever `framing` says
 };
 
-// The id of that number: 13 bytes, "user-00001234".
+// The id of that number: 16 bytes, "user-00000001234".
 std::string id_text(uint32_t number);
 
 // A log record as gateways write them: a JSON object of that many bytes, with short fields.
@@ -78,12 +91,13 @@ void append_request(Framing framing, Verb verb, std::string_view policy, std::st
 class RequestScript {
  public:
   // The same ids in the same order for the same seed, direct or not. REQUIRES: a mix of at least
-  // one part with a weight, 0 < ids <= kIdsMax; for a direct script CHECK alone.
+  // one part with a weight, 0 < ids <= kIdsMax; for a direct script a call of each verb in the mix.
   static RequestScript render(const ScriptSettings& settings);
 
-  // Redis itself in place of LOG PUSH: each request one RPUSH of kRecordsPerCall records to `key`.
-  // The first one of a cycle deletes it, so that Redis does not fill the memory.
-  static RequestScript render_list_pushes(const ScriptSettings& settings, std::string_view key);
+  // Redis itself in place of LOG PUSH, and LOG POP if the mix has it: each request one RPUSH of
+  // kRecordsPerCall records to `key`, or one LPOP of as many after each. The first one of a cycle
+  // deletes it, so that Redis does not fill the memory.
+  static RequestScript render_list_calls(const ScriptSettings& settings, std::string_view key);
 
   Framing framing() const { return framing_; }
   uint32_t record_bytes() const { return record_bytes_; }

@@ -32,9 +32,13 @@ constexpr milliseconds kStopMax{5'000};
 constexpr milliseconds kPollPause{2};
 constexpr size_t kLogTailMax = 2000;
 
-std::string tail_of(const std::string& path) {
+std::string text_of(const std::string& path) {
   std::ifstream file(path);
-  std::string text(std::istreambuf_iterator<char>(file), {});
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string tail_of(const std::string& path) {
+  std::string text = text_of(path);
   if (text.size() > kLogTailMax) text.erase(0, text.size() - kLogTailMax);
   return text.empty() ? "(it said nothing)" : text;
 }
@@ -137,7 +141,7 @@ namespace {
 
 // Where Redis does not answer, requests are refused: an ample limit refuses none, so that every
 // refusal in the figures is one that Redis was not asked for.
-std::string configuration(const TemporaryFolder& folder, const std::string& socket_path,
+std::string configuration(const std::string& state_path, const std::string& socket_path,
                           const DaemonSettings& settings) {
   std::string text = fmt::format(
       R"([server]
@@ -152,16 +156,18 @@ listen = ""
 level = "warn"
 [defaults]
 algorithm = "{}"
-mode = "exact"
+mode = "{}"
 on_outage = "{}"
 [policies.{}]
 limits = ["{}"]
 [policies.{}]
 limits = ["{}"]
+[costs]
+budget = "{}"
 )",
-      socket_path, settings.workers, to_string(settings.backend), settings.memory_mib,
-      folder.path(), to_string(settings.algorithm), settings.redis_path.empty() ? "local" : "deny",
-      kBenchPolicy, settings.limit.text, kRefusePolicy, refusing_limit().text);
+      socket_path, settings.workers, to_string(settings.backend), settings.memory_mib, state_path,
+      to_string(settings.algorithm), settings.mode, settings.redis_path.empty() ? "local" : "deny",
+      kBenchPolicy, settings.limit.text, kRefusePolicy, refusing_limit().text, kBudgetDollars);
   if (!settings.redis_path.empty()) {
     text += fmt::format("[redis]\nurl = \"unix://{}\"\n", settings.redis_path);
   }
@@ -175,7 +181,11 @@ std::expected<ServerProcess, std::string> start_daemon(const TemporaryFolder& fo
   const std::string stem = fmt::format("{}/{}", folder.path(), settings.name);
   const std::string config = stem + ".toml";
   const std::string socket_path = stem + ".sock";
-  std::ofstream(config) << configuration(folder, socket_path, settings);
+  const std::string state_path = stem + ".state";
+  std::error_code error;
+  std::filesystem::create_directory(state_path, error);
+  if (error) return std::unexpected(fmt::format("cannot make {}: {}", state_path, error.message()));
+  std::ofstream(config) << configuration(state_path, socket_path, settings);
   return ServerProcess::start(socket_path, stem + ".log", settings.cpu, [&] {
     execl(settings.program.c_str(), settings.program.c_str(), "--config", config.c_str(), nullptr);
     return fmt::format("cannot run {}: {}", settings.program, std::strerror(errno));
@@ -195,11 +205,34 @@ std::expected<ServerProcess, std::string> start_redis(const TemporaryFolder& fol
   });
 }
 
+std::expected<std::string, std::string> output_of(const TemporaryFolder& folder,
+                                                  const std::string& program,
+                                                  const std::string& argument) {
+  const std::string log_path = folder.path() + "/output.log";
+  std::fflush(nullptr);
+  const pid_t pid = fork();
+  if (pid < 0) return std::unexpected(fmt::format("fork: {}", std::strerror(errno)));
+  if (pid == 0) {
+    run_child(log_path, {}, [&] {
+      execl(program.c_str(), program.c_str(), argument.c_str(), nullptr);
+      return fmt::format("cannot run {}: {}", program, std::strerror(errno));
+    });
+  }
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    return std::unexpected(fmt::format("{} failed: {}", program, tail_of(log_path)));
+  }
+  return text_of(log_path);
+}
+
 std::expected<ServerProcess, std::string> start_floor(const TemporaryFolder& folder,
-                                                      net::Backend backend, Framing framing,
-                                                      std::optional<int> cpu) {
-  const FloorSettings settings{folder.path() + "/floor.sock", backend, framing};
-  return ServerProcess::start(settings.socket_path, folder.path() + "/floor.log", cpu, [&] {
+                                                      const std::string& name, net::Backend backend,
+                                                      Framing framing, std::optional<int> cpu) {
+  const std::string stem = fmt::format("{}/{}", folder.path(), name);
+  const FloorSettings settings{stem + ".sock", backend, framing};
+  return ServerProcess::start(settings.socket_path, stem + ".log", cpu, [&] {
     prctl(PR_SET_NAME, "floor");
     return run_floor(settings);
   });

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 
 #include "bench/bench_policy.h"
@@ -67,9 +68,10 @@ struct DaemonSettings {
   std::string name;  // of its files in the folder; differs between daemons
   uint32_t workers = 1;
   net::Backend backend = net::Backend::kUring;
-  std::optional<int> cpu;
+  std::optional<int> cpu = {};
   uint64_t memory_mib = 2048;
-  Algorithm algorithm = Algorithm::kGcra;  // of both policies
+  std::string_view mode = "exact";  // of both policies, as is the next
+  Algorithm algorithm = Algorithm::kGcra;
   Limit limit = ample_limit(Algorithm::kGcra);
   std::string redis_path = {};  // the socket of the Redis that it asks; "": it decides alone
 };
@@ -84,9 +86,15 @@ std::expected<ServerProcess, std::string> start_redis(const TemporaryFolder& fol
                                                       const std::string& name,
                                                       std::optional<int> cpu);
 
+// What a program that ends by itself writes when it is given `argument`. Errors: a sentence, also
+// when it fails.
+std::expected<std::string, std::string> output_of(const TemporaryFolder& folder,
+                                                  const std::string& program,
+                                                  const std::string& argument);
+
 // The floor, on the same back-end.
 std::expected<ServerProcess, std::string> start_floor(const TemporaryFolder& folder,
-                                                      net::Backend backend, Framing framing,
-                                                      std::optional<int> cpu);
+                                                      const std::string& name, net::Backend backend,
+                                                      Framing framing, std::optional<int> cpu);
 
 }  // namespace toll::bench

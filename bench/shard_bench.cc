@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <time.h>
@@ -31,13 +32,24 @@ using toll::engine::TimeUs;
 constexpr size_t kBatch = 64;
 constexpr size_t kBatchesTimed =
     16;  // at once, so that reading the clock costs nothing beside them
+constexpr int kGrowths = 3;
+constexpr uint64_t kHashBegin = 0xcbf29ce484222325;
 constexpr TimeUs kStartUs = 1'700'000'000'000'000;
+
+int64_t read_ns(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
 
 // This thread's own time, so that a busy machine does not look like a slow call.
 int64_t thread_time_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  return read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+// Read without a system call, which would take longer than what is timed.
+int64_t wall_time_ns() {
+  return read_ns(CLOCK_MONOTONIC);
 }
 
 uint64_t next_random(uint64_t& state) {
@@ -57,36 +69,37 @@ void fold(uint64_t& hash, const Operation& op) {
 
 class Bench {
  public:
-  explicit Bench(size_t keys) : shard_({.memory_bytes = std::max(keys * 96, size_t{1} << 24)}) {
-    PolicySpec spec;
-    spec.name = "api";
-    spec.limits = {toll::engine::make_limit(100, 0, 1'000'000)};
-    shard_.adopt(PolicyTable::build({&spec, 1}, nullptr).value());
+  explicit Bench(size_t keys) {
     const KeyHasher hasher({1, 2});
     for (size_t i = 0; i < keys; ++i) keys_.push_back(hasher(0, "client-" + std::to_string(i)));
   }
 
+  // Several times, and of each call the shortest time counts: growing is the same each time, while
+  // what the machine does meanwhile is not.
   void grow() {
-    int64_t longest_ns = 0;
+    std::vector<uint32_t> shortest_ns(keys_.size(), UINT32_MAX);
     double worst_bytes = 0;
-    const int64_t begun_ns = thread_time_ns();
-    for (size_t i = 0; i < keys_.size(); ++i) {
-      Operation op;
-      op.key = keys_[i];
-      const int64_t before_ns = thread_time_ns();
-      shard_.decide({&op, 1}, now_);  // the clock stands, so that nothing expires
-      longest_ns = std::max(longest_ns, thread_time_ns() - before_ns);
-      fold(hash_, op);
-      const auto held = static_cast<double>(i + 1);
-      if (i >= 100'000) worst_bytes = std::max(worst_bytes, double(shard_.stats().bytes) / held);
+    for (int time = 0; time < kGrowths; ++time) {
+      begin_anew();
+      for (size_t i = 0; i < keys_.size(); ++i) {
+        Operation op;
+        op.key = keys_[i];
+        const int64_t before_ns = wall_time_ns();
+        shard_->decide({&op, 1}, now_);  // the clock stands, so that nothing expires
+        const auto spent_ns = std::min<int64_t>(wall_time_ns() - before_ns, UINT32_MAX);
+        shortest_ns[i] = std::min(shortest_ns[i], static_cast<uint32_t>(spent_ns));
+        fold(hash_, op);
+        const auto held = static_cast<double>(i + 1);
+        if (i >= 100'000) worst_bytes = std::max(worst_bytes, double(shard_->stats().bytes) / held);
+      }
     }
-    const double total_ns = static_cast<double>(thread_time_ns() - begun_ns);
+    const double sum_ns = std::accumulate(shortest_ns.begin(), shortest_ns.end(), 0.0);
     std::printf("grow to %zu keys: %.0f ns per key (timing included), longest call %.1f us\n",
-                keys_.size(), total_ns / static_cast<double>(keys_.size()),
-                static_cast<double>(longest_ns) / 1e3);
+                keys_.size(), sum_ns / static_cast<double>(keys_.size()),
+                static_cast<double>(*std::ranges::max_element(shortest_ns)) / 1e3);
     std::printf("  %.1f bytes per key at the end, at most %.1f past 100,000 keys; %lu held\n",
-                double(shard_.stats().bytes) / double(keys_.size()), worst_bytes,
-                static_cast<unsigned long>(shard_.stats().keys));
+                double(shard_->stats().bytes) / double(keys_.size()), worst_bytes,
+                static_cast<unsigned long>(shard_->stats().keys));
   }
 
   // Checks random ones of the first `among` keys; the best of a few rounds.
@@ -100,7 +113,7 @@ class Bench {
         for (Operation& op : asked) op.key = keys_[next_random(random_) % among];
         const int64_t before_ns = thread_time_ns();
         for (size_t i = 0; i < asked.size(); i += kBatch) {
-          shard_.decide({&asked[i], kBatch}, now_ += 20);
+          shard_->decide({&asked[i], kBatch}, now_ += 20);
         }
         spent_ns += thread_time_ns() - before_ns;
         for (const Operation& op : asked) {
@@ -117,11 +130,22 @@ class Bench {
   uint64_t hash() const { return hash_; }
 
  private:
-  Shard shard_;
+  void begin_anew() {
+    shard_.reset();  // first, so that only one of them takes memory
+    shard_ = std::make_unique<Shard>(
+        Shard::Settings{.memory_bytes = std::max(keys_.size() * 96, size_t{1} << 24)});
+    PolicySpec spec;
+    spec.name = "api";
+    spec.limits = {toll::engine::make_limit(100, 0, 1'000'000)};
+    shard_->adopt(PolicyTable::build({&spec, 1}, nullptr).value());
+    hash_ = kHashBegin;
+  }
+
+  std::unique_ptr<Shard> shard_;
   std::vector<KeyHash> keys_;
   TimeUs now_ = kStartUs;
   uint64_t random_ = 88172645463325252;
-  uint64_t hash_ = 0xcbf29ce484222325;
+  uint64_t hash_ = kHashBegin;
 };
 
 }  // namespace

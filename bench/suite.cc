@@ -1,136 +1,156 @@
 #include "bench/suite.h"
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <string_view>
-#include <unistd.h>
 #include <vector>
 
 #include "bench/affinity.h"
-#include "bench/fill.h"
-#include "bench/measurement.h"
+#include "bench/limits.h"
 #include "bench/process_usage.h"
-#include "bench/report.h"
+#include "bench/progress.h"
+#include "bench/questions.h"
+#include "bench/results.h"
 #include "bench/server_process.h"
-#include "bench/socket.h"
 
 namespace toll::bench {
 namespace {
 
 using Status = std::expected<void, std::string>;
+using Answered = Results::Answered;
 
-struct Shape {
-  uint32_t clients;
-  uint32_t depth;
-};
-constexpr Shape kShapes[] = {{8, 64}, {50, 1}};
+constexpr const char* kIdleTitle = "Idle";
+constexpr const char* kPauseTitle = "Longest pause";
+constexpr const char* kPauseKeys = "10000000";
+constexpr uint32_t kIdleWorkers = 2;
+constexpr double kQuietLoad = 1;  // processes that run or want to, over the last minute
 
 class Suite {
  public:
   Suite(const Options& options, const TemporaryFolder& folder)
-      : options_(options), folder_(folder), script_(RequestScript::render(options.script)) {}
+      : options_(options), folder_(folder), cpus_(allowed_cpus()) {}
 
-  Status against_floor();
-  Status more_workers();
-  Status idle();
-  Status size();
+  Status run();
 
  private:
-  std::expected<ServerProcess, std::string> daemon(const std::string& name, uint32_t workers);
-  LoadSettings load(const Shape& shape) const;
-  std::expected<std::vector<TargetRuns>, std::string> compare(const Target& first,
-                                                              const Target& second,
-                                                              const Shape& shape);
+  bool is_asked(std::string_view title) const {
+    return title.find(options_.suite_only) != std::string_view::npos;
+  }
+  Status ask(const Question& question);
+  Status idle();
+  Status longest_pause();
+  ServerSettings servers_of(const Question& question) const;
+  Status pin_load(const Question& question) const;
+  std::expected<double, std::string> top_rate(const Target& target, MeasureSettings settings);
+  void keep(Answered answered);
+  void add_version(const Target& target);
 
   const Options& options_;
   const TemporaryFolder& folder_;
-  RequestScript script_;
+  std::vector<int> cpus_;
+  ProgressLine progress_;
+  Results results_;
 };
 
-void print_row(const std::string& load, const std::string& server, const Summary& summary) {
-  fmt::print("| {} | {} | {:.0f} | {:.1f} | {:.1f} | {:.1f} | {:.3f} | {:.3f} |\n", load, server,
-             summary.throughput, summary.p50_us, summary.p99_us, summary.p999_us,
-             summary.server_cpu_us, summary.client_cpu_us);
+ServerSettings Suite::servers_of(const Question& question) const {
+  ServerSettings servers = options_.servers;
+  if (!question.pinned) {
+    servers.cpu.reset();
+  } else if (!servers.cpu && cpus_.size() > 1) {
+    servers.cpu = cpus_.front();
+  }
+  return servers;
 }
 
-void print_head(const char* title) {
-  fmt::print("\n### {}\n\n", title);
-  fmt::print(
-      "| clients x depth | server | requests/s | p50 us | p99 us | p99.9 us "
-      "| server CPU us/request | client CPU us/request |\n");
-  fmt::print("|---|---|---:|---:|---:|---:|---:|---:|\n");
+Status Suite::pin_load(const Question& question) const {
+  if (!question.pinned) return {};
+  if (options_.client_cpu) return pin_to(*options_.client_cpu);
+  return cpus_.size() > 1 ? pin_to(cpus_.back()) : Status();
 }
 
-std::expected<ServerProcess, std::string> Suite::daemon(const std::string& name, uint32_t workers) {
-  return start_daemon(folder_, {.program = options_.daemon_program,
-                                .name = name,
-                                .workers = workers,
-                                .backend = options_.backend,
-                                .cpu = workers == 1 ? options_.server_cpu : std::nullopt,
-                                .memory_mib = options_.memory_mib});
+// A short closed loop says what an open one is to be a part of.
+std::expected<double, std::string> Suite::top_rate(const Target& target, MeasureSettings settings) {
+  settings.runs = 1;
+  settings.seconds = std::min(settings.seconds, 1.0);
+  const auto measured = measure({target}, settings, progress_);
+  if (!measured) return std::unexpected(measured.error());
+  return summarize(measured->front()).throughput;
 }
 
-LoadSettings Suite::load(const Shape& shape) const {
-  LoadSettings load = options_.load;
-  load.clients = shape.clients;
-  load.depth = shape.depth;
-  return load;
-}
-
-std::expected<std::vector<TargetRuns>, std::string> Suite::compare(const Target& first,
-                                                                   const Target& second,
-                                                                   const Shape& shape) {
+Status Suite::ask(const Question& question) {
+  if (!is_asked(question.title)) return {};
+  fmt::print("{}\n", question.title);
+  std::fflush(stdout);
   const AffinityScope unpinned_afterwards;
-  if (options_.client_cpu) {
-    if (auto pinned = pin_to(*options_.client_cpu); !pinned) {
-      return std::unexpected(pinned.error());
-    }
+  std::vector<TargetServers> servers;
+  std::vector<Target> targets;
+  for (const TargetSpec& spec : question.targets) {
+    progress_.show("starting " + spec.name);
+    auto started = TargetServers::start(folder_, spec, servers_of(question));
+    if (!started) return std::unexpected(started.error());
+    targets.push_back(started->target());
+    add_version(targets.back());
+    servers.push_back(*std::move(started));
   }
-  auto measured = measure({first, second}, script_, load(shape), options_.runs);
-  if (!measured) return measured;
-  for (const TargetRuns& entry : *measured) {
-    print_row(fmt::format("{} x {}", shape.clients, shape.depth), entry.target.name,
-              summarize(entry));
+  if (auto pinned = pin_load(question); !pinned) return pinned;
+
+  MeasureSettings settings = options_.measure;
+  settings.load.clients = question.clients;
+  settings.load.depth = question.depth;
+  if (question.part_of_top_rate > 0) {
+    const auto rate = top_rate(targets.front(), settings);
+    if (!rate) return std::unexpected(rate.error());
+    settings.load.rate = *rate * question.part_of_top_rate;
+    settings.load.depth = kOpenDepth;
+  }
+  auto measured = measure(targets, settings, progress_);
+  if (!measured) return std::unexpected(measured.error());
+
+  Answers answers;
+  for (size_t at = 0; at < measured->size(); ++at) {
+    const TargetSlices& entry = (*measured)[at];
     if (!entry.fault.empty()) return std::unexpected(entry.target.name + ": " + entry.fault);
+    answers[entry.target.name] = {summarize(entry), servers[at].filled()};
   }
-  const Ratio ratio = ratio_of(summarize((*measured)[0]), summarize((*measured)[1]));
-  fmt::print("| | **{} / {}** | **{:.1f} %** | | | | **{:.2f} x** | |\n", first.name, second.name,
-             ratio.throughput * 100, ratio.server_cpu);
-  return measured;
-}
-
-Status Suite::against_floor() {
-  const auto server = daemon("floored", 1);
-  if (!server) return std::unexpected(server.error());
-  const auto floor =
-      start_floor(folder_, options_.backend, options_.script.framing, options_.server_cpu);
-  if (!floor) return std::unexpected(floor.error());
-  print_head("One worker against the floor");
-  for (const Shape& shape : kShapes) {
-    const auto compared = compare({"tollkeeperd", server->socket_path(), true},
-                                  {"floor", floor->socket_path(), false}, shape);
-    if (!compared) return std::unexpected(compared.error());
+  Answered answered{{question.title, *std::move(measured), question.against}, question.note, {}};
+  for (const FigureSpec& figure : question.figures) {
+    answered.figures.push_back({figure.name, figure.unit, figure.wanted, figure.value(answers)});
   }
+  keep(std::move(answered));
   return {};
 }
 
-Status Suite::more_workers() {
-  const auto one = daemon("one", 1);
-  if (!one) return std::unexpected(one.error());
-  const auto two = daemon("two", 2);
-  if (!two) return std::unexpected(two.error());
-  print_head("Two workers against one");
-  for (const Shape& shape : kShapes) {
-    const auto compared = compare({"2 workers", two->socket_path(), true},
-                                  {"1 worker", one->socket_path(), true}, shape);
-    if (!compared) return std::unexpected(compared.error());
+void Suite::add_version(const Target& target) {
+  if (!target.answers_by_kind) return;
+  Fact fact = version_fact(target);
+  if (std::ranges::find(results_.facts, fact.text, &Fact::text) != results_.facts.end()) return;
+  fact.name = "version";
+  results_.facts.push_back(std::move(fact));
+}
+
+void Suite::keep(Answered answered) {
+  progress_.clear();
+  for (const Figure& figure : answered.figures) {
+    fmt::print("  {}: {}{}{}{}\n", figure.name, figure_text(figure.measured, figure.unit),
+               figure.wanted.side == Side::kAny ? "" : ", wanted ", figure.wanted_text(),
+               figure.met() ? "" : ": NOT MET");
   }
-  return {};
+  std::fflush(stdout);
+  results_.questions.push_back(std::move(answered));
 }
 
 Status Suite::idle() {
-  auto server = daemon("idle", 2);
+  if (!is_asked(kIdleTitle)) return {};
+  fmt::print("{}\n", kIdleTitle);
+  progress_.show(fmt::format("watching an idle daemon for {} s", options_.suite_idle_s));
+  auto server = start_daemon(folder_, {.program = options_.servers.daemon_program,
+                                       .name = "idle",
+                                       .workers = kIdleWorkers,
+                                       .backend = options_.servers.backend});
   if (!server) return std::unexpected(server.error());
   // Let what belongs to the start pass, then watch.
   constexpr std::string_view kEnded = "the daemon ended while it was idle";
@@ -143,73 +163,60 @@ Status Suite::idle() {
   }
   const auto after = read_usage(server->pid());
   if (!after) return std::unexpected(after.error());
-  fmt::print("\n### Idle, two workers, {} s\n\n", options_.suite_idle_s);
-  fmt::print("| thread | wake-ups/s | CPU ms/s |\n|---|---:|---:|\n");
+  double wakes = 0;
   for (const ThreadUsage& thread : (*after - *before).threads) {
-    fmt::print("| {} | {:.1f} | {:.2f} |\n", thread.name,
-               static_cast<double>(thread.voluntary_switches) / options_.suite_idle_s,
-               thread.cpu_s() * 1e3 / options_.suite_idle_s);
+    wakes += static_cast<double>(thread.voluntary_switches) / options_.suite_idle_s;
   }
+  keep({{kIdleTitle, {}, ""},
+        "",
+        {{"wake-ups a second, two workers, all threads", Unit::kNumber, at_most(1), wakes}}});
   return {};
 }
 
-bool tells_size(const std::string& row) {
-  for (const char* word : {"key", "byte", "memory", "evict"}) {
-    if (row.find(word) != std::string::npos) return true;
+Status Suite::longest_pause() {
+  if (!is_asked(kPauseTitle) || options_.shard_bench.empty()) return {};
+  fmt::print("{}\n", kPauseTitle);
+  progress_.show("growing to ten million keys");
+  const auto told = output_of(folder_, options_.shard_bench, kPauseKeys);
+  if (!told) return std::unexpected(told.error());
+  constexpr std::string_view kName = "longest call ";
+  const size_t found = told->find(kName);
+  double longest_us = 0;
+  if (found == std::string::npos ||
+      std::from_chars(told->data() + found + kName.size(), told->data() + told->size(), longest_us)
+              .ec != std::errc()) {
+    return std::unexpected(options_.shard_bench + " does not tell the longest call");
   }
-  return false;
+  keep({{kPauseTitle, {}, ""},
+        "",
+        {{"longest call of a shard while it grows to ten million keys", Unit::kMicroseconds,
+          at_most(200), longest_us}}});
+  return {};
 }
 
-Status Suite::size() {
-  fmt::print("\n### Size, one worker, gcra\n\n");
-  fmt::print("| keys | RSS before MB | RSS after MB | bytes/key | filled in s | STATS |\n");
-  fmt::print("|---:|---:|---:|---:|---:|---|\n");
-  for (const uint32_t keys : options_.suite_keys) {
-    const auto server = daemon(fmt::format("size-{}", keys), 1);
-    if (!server) return std::unexpected(server.error());
-    const auto before = read_usage(server->pid());
-    if (!before) return std::unexpected(before.error());
-    fmt::print(stderr, "filling {} keys\n", keys);
-    // The policy that refuses: its keys are in use for an hour, so that none expires meanwhile.
-    const auto seconds = fill_keys(server->socket_path(), kRefusePolicy, keys);
-    if (!seconds) return std::unexpected(seconds.error());
-    const auto after = read_usage(server->pid());
-    if (!after) return std::unexpected(after.error());
-    const auto stats = ask_list(server->socket_path(), "STATS\n");
-    if (!stats) return std::unexpected("STATS: " + stats.error());
-    std::string told;
-    for (const std::string& row : *stats) {
-      if (tells_size(row)) told += (told.empty() ? "" : ", ") + row;
+Status Suite::run() {
+  results_.facts = machine_facts();
+  double load = 0;
+  results_.rough = getloadavg(&load, 1) == 1 && load > kQuietLoad;
+  results_.facts.push_back({"command", options_.command});
+  for (const Question& question : comparison(options_.script)) {
+    if (auto done = ask(question); !done) {
+      return std::unexpected(fmt::format("{}: {}", question.title, done.error()));
     }
-    const auto grown =
-        static_cast<double>(after->resident_bytes) - static_cast<double>(before->resident_bytes);
-    fmt::print("| {} | {:.1f} | {:.1f} | {:.1f} | {:.1f} | {} |\n", keys,
-               static_cast<double>(before->resident_bytes) * 1e-6,
-               static_cast<double>(after->resident_bytes) * 1e-6, grown / keys, *seconds, told);
   }
-  return {};
+  for (const auto part : {&Suite::longest_pause, &Suite::idle}) {
+    if (auto done = (this->*part)(); !done) return done;
+  }
+  if (results_.questions.empty()) return std::unexpected(std::string("--only names no question"));
+  return write_results(options_.suite_folder, results_);
 }
 
 }  // namespace
 
-std::expected<void, std::string> run_suite(const Options& asked) {
-  Options options = asked;
-  const std::vector<int> cpus = allowed_cpus();
-  if (cpus.size() > 1 && !options.client_cpu) options.client_cpu = cpus.back();
-  if (cpus.size() > 1 && !options.server_cpu) options.server_cpu = cpus.front();
+std::expected<void, std::string> run_suite(const Options& options) {
   const auto folder = TemporaryFolder::make();
   if (!folder) return std::unexpected(folder.error());
-
-  fmt::print("{} CPUs, {}, {} framing, {} ids, {} runs of {} s, medians\n", cpus.size(),
-             to_string(options.backend), options.script.framing == Framing::kLine ? "line" : "RESP",
-             options.script.ids, options.runs, options.load.seconds);
-  Suite suite(options, *folder);
-  for (const auto part :
-       {&Suite::against_floor, &Suite::more_workers, &Suite::idle, &Suite::size}) {
-    if (auto done = (suite.*part)(); !done) return done;
-    std::fflush(stdout);
-  }
-  return {};
+  return Suite(options, *folder).run();
 }
 
 }  // namespace toll::bench

@@ -1,4 +1,4 @@
-// All the figures of bench/README.md in one go, as Markdown on standard output.
+// The published comparison: asks its questions and writes what was measured.
 #pragma once
 
 #include <expected>
@@ -8,9 +8,9 @@
 
 namespace toll::bench {
 
-// Takes seconds, runs, seed, framing, back-end, CPUs and the daemon's program from `options`. Where
-// no CPUs are given, the load runs on the last one and a server with one worker on the first.
-// Errors: a sentence; what was measured until then has been printed.
+// Takes seconds, slices, runs, seed, framing, ids, back-end, memory, the programs and the folder
+// from `options`, and the CPUs of pinned questions if they are given. Prints each figure as it is
+// known. Errors: a sentence, also when replies were wrong; then nothing was written.
 std::expected<void, std::string> run_suite(const Options& options);
 
 }  // namespace toll::bench
