@@ -62,7 +62,7 @@ std::expected<Limit, std::string> parse_limit(std::string_view text) {
 }
 
 Limit ample_limit(Algorithm algorithm) {
-  return known_limit(algorithm == Algorithm::kGcra ? "1000000/1s" : "100000/1s");
+  return known_limit(algorithm == Algorithm::kGcra ? "10000000/1m" : "100000/1s");
 }
 
 Limit usual_limit() {

@@ -10,10 +10,6 @@
 namespace toll::bench {
 namespace {
 
-// Before each but the first turn: what a pause has cooled down warms up again, and a leased policy
-// has slices again.
-constexpr double kLeadInS = 0.2;
-
 using Slices = std::vector<LoadResult>;
 
 double median(const Slices& slices, const std::function<double(const LoadResult&)>& figure) {
@@ -75,8 +71,9 @@ class Measurement {
     for (uint32_t turn = 0; turn < turns; ++turn) {
       for (size_t at = 0; at < measured.size(); ++at) {
         TargetSlices& entry = measured[at];
+        const double lead_in_s = std::min(entry.target.lead_in_s, settings_.slice_s);
         auto slice =
-            loads[at]->run(turn == 0 ? settings_.warmup_s : lead_in_s(), settings_.seconds / turns,
+            loads[at]->run(turn == 0 ? settings_.warmup_s : lead_in_s, settings_.seconds / turns,
                            watch(entry.target.name, number * turns + turn, settings_.runs * turns));
         if (!slice) return std::unexpected(fmt::format("{}: {}", entry.target.name, slice.error()));
         if (entry.fault.empty()) entry.fault = fault_of(*slice, entry.target.answers_by_kind);
@@ -91,8 +88,6 @@ class Measurement {
     if (targets == 1) return 1;
     return std::max(1U, static_cast<uint32_t>(std::lround(settings_.seconds / settings_.slice_s)));
   }
-
-  double lead_in_s() const { return std::min({kLeadInS, settings_.warmup_s, settings_.slice_s}); }
 
   LoadWatch watch(const std::string& name, uint32_t turn, uint32_t turns) {
     if (!progress_.shown()) return {};

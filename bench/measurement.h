@@ -24,6 +24,8 @@ struct Target {
   bool answers_by_kind = true;            // false for the floor, which answers all alike
   std::string redis_path = {};  // the Redis it asks, or is: emptied before each run; "" is none
   uint32_t clients = 0;         // its own number; 0: that of the others
+  // The same load before each turn, not counted: what a pause has cooled down warms up again.
+  double lead_in_s = 0.2;
 };
 
 struct MeasureSettings {

@@ -97,7 +97,7 @@ void add_server_options(CLI::App& app, Options& options, RawOptions& raw) {
       ->check(CLI::IsMember({"gcra", "sliding_log"}))
       ->capture_default_str();
   app.add_option("--limit", raw.limit,
-                 "Their limit, as count/window (one that refuses nothing: 1000000/1s, "
+                 "Their limit, as count/window (one that refuses nothing: 10000000/1m, "
                  "sliding_log 100000/1s)");
   app.add_option("--pin-client", raw.client_cpu, "CPU of the load generator")
       ->check(CLI::NonNegativeNumber);

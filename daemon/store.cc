@@ -119,6 +119,7 @@ void Store::start() {
 
 void Store::stop(int64_t now_ns) {
   stopping_ = true;
+  take_collected();
   leases_.give_all_back();
   pump_all();
   net::RedisLink& link = lanes_.front()->link();
@@ -138,6 +139,7 @@ bool Store::stopped() const {
 }
 
 void Store::adopt(std::shared_ptr<const engine::PolicyTable> table) {
+  take_collected();
   // What is given back under the old rules is sent by them.
   leases_.adopt(*table);
   if (rules_ != nullptr) {
@@ -178,18 +180,30 @@ bool Store::put(engine::StoreRequest& request, const engine::KeyHash& key, int64
 }
 
 void Store::ask(Ask& ask) {
-  Operation& operation = ask.operation;
-  if (operation.verb == Verb::kCheck) {
-    switch (leases_.take(ask, lanes_.front()->link().ready())) {
+  if (!leases_.leases(ask.operation)) {
+    take_collected();
+    return ask_exactly(ask);
+  }
+  if (collected_count_ == collected_.size()) take_collected();
+  collected_[collected_count_++] = &ask;
+}
+
+void Store::take_collected() {
+  if (collected_count_ == 0) return;
+  const std::span<Ask* const> asks(collected_.data(), std::exchange(collected_count_, 0));
+  leases_.prefetch(asks);
+  for (Ask* ask : asks) {
+    switch (leases_.take(*ask, lanes_.front()->link().ready())) {
       case StoreLeases::Taken::kFromSlice:
-        return answered_from_slice(ask);
+        answered_from_slice(*ask);
+        break;
       case StoreLeases::Taken::kWaits:
-        return;
+        break;
       case StoreLeases::Taken::kNo:
+        ask_exactly(*ask);
         break;
     }
   }
-  ask_exactly(ask);
 }
 
 void Store::answered_from_slice(Ask& ask) {
@@ -220,6 +234,7 @@ void Store::ask_exactly(Ask& ask) {
 }
 
 void Store::ask(Together& together) {
+  take_collected();
   together.store.sent = false;
   together.store.operations = together.operations.data();
   together.store.ids = together.ids.data();
@@ -233,6 +248,7 @@ void Store::ask(Together& together) {
 
 void Store::pump() {
   watch_breaker();
+  take_collected();
   if (leases_.next_age() <= now()) {
     leases_.age();
     flight_over();
@@ -249,6 +265,7 @@ void Store::pump() {
 }
 
 int64_t Store::next_due_ns() const {
+  if (collected_count_ > 0) return 0;
   int64_t due_ns = INT64_MAX;
   for (const auto& lane : lanes_) due_ns = std::min(due_ns, lane->next_due_ns());
   if (lanes_.front()->link().ready()) due_ns = std::min(due_ns, pulse_->next_due_ns(news_));

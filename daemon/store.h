@@ -37,6 +37,8 @@ class Worker;
 
 class Store final : public StoreLaneOwner, public StorePulseOwner, private StoreLeasesOwner {
  public:
+  static constexpr size_t kCollectedMax = 16;
+
   // `settings` outlive the store.
   Store(Worker& worker, const config::RedisSettings& settings, uint64_t seed);
   ~Store();
@@ -120,6 +122,8 @@ class Store final : public StoreLaneOwner, public StorePulseOwner, private Store
   void on_pulse_failed(std::string_view error) override;
 
   bool put(engine::StoreRequest& request, const engine::KeyHash& key, int64_t leave_ns = 0);
+  // What collected for leases, in the order in which it came. Before anything that comes later.
+  void take_collected();
   void returned(Ask& ask, const StoreFlightInfo& flight);
   void returned(Together& together, const StoreFlightInfo& flight);
   void answer_without_store(Ask& ask);
@@ -140,6 +144,8 @@ class Store final : public StoreLaneOwner, public StorePulseOwner, private Store
   engine::RefusalMemory refusals_;
   engine::DarkUsage dark_;
   StoreLeases leases_;
+  std::array<Ask*, kCollectedMax> collected_;  // so that memory is fetched for all of them at once
+  size_t collected_count_ = 0;
   StoreNews news_;
   bool hears_news_ = false;
   bool said_away_ = false;

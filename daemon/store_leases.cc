@@ -27,9 +27,14 @@ constexpr int64_t kAgeLateUs = 2'000;
 
 }  // namespace
 
+void StoreLeases::prefetch(std::span<Ask* const> asks) const {
+  for (const Ask* ask : asks) leases_.prefetch_tags(ask->operation.key);
+  for (const Ask* ask : asks) leases_.prefetch_entry(ask->operation.key);
+}
+
 StoreLeases::Taken StoreLeases::take(Ask& ask, bool may_ask) {
+  assert(leases(ask.operation));
   Operation& operation = ask.operation;
-  if (!leases_.leases(operation.policy)) return Taken::kNo;
   // Still free when it is asked for: only to make room for a new key is another begun meanwhile,
   // and of a new key nothing is asked for yet.
   Call* call = may_ask ? free_call() : nullptr;
@@ -74,9 +79,7 @@ void StoreLeases::wait(Call& call, Ask& ask) {
 }
 
 void StoreLeases::decided(const Operation& operation) {
-  if (operation.verb == Verb::kCheck && leases_.leases(operation.policy)) {
-    leases_.decided(operation);
-  }
+  if (leases(operation)) leases_.decided(operation);
 }
 
 void StoreLeases::drop(const Operation& operation) {

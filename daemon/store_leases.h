@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -51,12 +52,18 @@ class StoreLeases final : private engine::Leases::Owner {
   void adopt(const engine::PolicyTable& table) { leases_.adopt(table); }
   void share_with(uint32_t hosts) { leases_.share_with(hosts); }
 
+  bool leases(const engine::Operation& operation) const {
+    return operation.verb == engine::Verb::kCheck && leases_.leases(operation.policy);
+  }
+  // What take() will look at, of all these.
+  void prefetch(std::span<Ask* const> asks) const;
+
   enum class Taken : uint8_t {
     kNo,
     kFromSlice,  // its answer is filled in
     kWaits       // for a slice: it comes back by one of the owner's functions
   };
-  // `may_ask`: the store is there.
+  // REQUIRES: leases(ask.operation). `may_ask`: the store is there.
   Taken take(Ask& ask, bool may_ask);
   void decided(const engine::Operation& operation);
   // What is set aside for that key is no more.

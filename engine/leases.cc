@@ -112,6 +112,20 @@ Leases::Entry* Leases::find(const KeyHash& key) {
   return nullptr;
 }
 
+void Leases::prefetch_tags(const KeyHash& key) const {
+  __builtin_prefetch(&tags_[bucket_of(key)]);
+}
+
+void Leases::prefetch_entry(const KeyHash& key) const {
+  const size_t bucket = bucket_of(key);
+  for (size_t i = 0; i < kBucketEntries; ++i) {
+    if (tags_[bucket][i] != key.rest) continue;
+    const Entry& entry = entries_[bucket * kBucketEntries + i];
+    __builtin_prefetch(&entry.slices);
+    __builtin_prefetch(&entry.key);
+  }
+}
+
 Leases::Entry* Leases::find_or_add(const Operation& op, std::string_view id, TimeUs now) {
   if (Entry* entry = find(op.key)) return entry;
   const size_t bucket = bucket_of(op.key);

@@ -101,6 +101,10 @@ class Leases {
   // Whether take() may be called for that policy.
   bool leases(uint16_t policy) const { return policy < terms_.size() && terms_[policy].leased(); }
 
+  // Ahead of take(), for several keys at a time: the first of all of them, then the second.
+  void prefetch_tags(const KeyHash& key) const;
+  void prefetch_entry(const KeyHash& key) const;
+
   // A kCheck of one key. Demand is counted here.
   // `call` is what later questions are told, if this one is to ask for a slice.
   Taken take(Operation& op, std::string_view id, TimeUs now, uint32_t call);
