@@ -63,6 +63,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
 
   void serve_soon();
   void serve();
+  void pass_in_time();
   void send(int socket);
   void drop(int socket);
   void remember();
@@ -83,6 +84,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
   std::map<int, Session> sessions_;
   std::deque<int> in_line_;
   bool serving_ = false;
+  bool passing_ = false;
   int64_t free_at_ns_ = 0;
   uint64_t troubles_ = 0;
   uint64_t breaks_ = 0;
