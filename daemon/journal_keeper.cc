@@ -15,6 +15,14 @@ constexpr int64_t kMarkEveryNs = 1'000'000'000;
 // Segments whose time has come are looked for that often.
 constexpr int64_t kTendEveryNs = 10'000'000'000;
 
+uint64_t logs_in(const engine::Frame& frame) {
+  engine::RecordReader reader(frame.records);
+  engine::JournalRecord record;
+  uint64_t records = 0;
+  while (reader.next(record)) records += record.kind == engine::RecordKind::kLog ? 1 : 0;
+  return records;
+}
+
 }  // namespace
 
 JournalKeeper::JournalKeeper(net::Machine& machine, net::PostOffice<Letter>& post, Journal& journal,
@@ -75,12 +83,15 @@ int64_t JournalKeeper::turn() {
   post_.deliver(keeping_.desk);
   post_.ring(keeping_.desk);
   if (busy) return 0;
-  if (mark_moved() && machine_.monotonic_ns() - marked_ns_ >= kMarkEveryNs) finish();
+  const bool troubled = keeping_.marks && journal_.state() != JournalState::kReady;
+  if ((troubled || mark_moved()) && machine_.monotonic_ns() - marked_ns_ >= kMarkEveryNs) {
+    write_mark();
+  }
   const bool more = journal_.tend(machine_.realtime_us());
   figures_.bytes.store(journal_.bytes());
   say_trouble();
   if (more) return 0;
-  if (mark_moved()) return kMarkEveryNs;
+  if (troubled || mark_moved()) return kMarkEveryNs;
   return journal_.end().segment == 0 ? -1 : kTendEveryNs;
 }
 
@@ -143,26 +154,40 @@ void JournalKeeper::make_room(uint64_t bytes) {
 
 void JournalKeeper::drop_oldest_segment() {
   const uint64_t segment = journal_.oldest().segment;
-  const auto needed = *std::min_element(needs_.begin(), needs_.end());
-  uint64_t records = 0;
-  const auto count = [&](const engine::SegmentHeader& header, const engine::Frame& frame) {
-    if (header.number != segment) return false;
-    if (engine::JournalPosition{segment, frame.offset} < needed) return true;
-    engine::RecordReader reader(frame.records);
-    engine::JournalRecord record;
-    while (reader.next(record)) records += record.kind == engine::RecordKind::kLog ? 1 : 0;
-    return true;
-  };
-  if (const auto visited = journal_.visit({segment, 0}, count); !visited) return;
-  figures_.dropped.fetch_add(records, std::memory_order_relaxed);
-  figures_.dropped_segment.store(segment, std::memory_order_release);
+  // Else it was counted, and could not be removed then.
+  if (segment > dropped_segment_) {
+    const auto needed = *std::min_element(needs_.begin(), needs_.end());
+    uint64_t records = 0;
+    const auto count = [&](const engine::SegmentHeader& header, const engine::Frame& frame) {
+      if (header.number != segment) return false;
+      const engine::JournalPosition position{segment, frame.offset};
+      if (position < needed) return true;
+      const bool counts = !engine::flawed(engine::Flaw::kDropsFromDiskUncounted);
+      const uint64_t in_frame = counts ? logs_in(frame) : 0;
+      records += in_frame;
+      if (position < handed_) rescuable_.push_back({position, in_frame});
+      return true;
+    };
+    if (const auto visited = journal_.visit({segment, 0}, count); !visited) return;
+    figures_.dropped.fetch_add(records, std::memory_order_relaxed);
+    dropped_segment_ = segment;
+  }
   journal_.release({segment + 1, 0});
+}
+
+// What was read before it went from the disk may still come to the store.
+void JournalKeeper::rescue(engine::JournalPosition needed) {
+  while (!rescuable_.empty() && rescuable_.front().position < needed) {
+    figures_.rescued.fetch_add(rescuable_.front().records, std::memory_order_relaxed);
+    rescuable_.pop_front();
+  }
 }
 
 void JournalKeeper::take_needs(uint32_t worker, const JournalCommit& letter) {
   if (worker >= needs_.size()) return;
   needs_[worker] = letter.needs;
   const auto least = *std::min_element(needs_.begin(), needs_.end());
+  rescue(least);
   if (engine::flawed(engine::Flaw::kReleasesEarly)) return journal_.release(journal_.end());
   journal_.release(least == kNeedsNothing ? journal_.end() : least);
 }
@@ -192,7 +217,11 @@ void JournalKeeper::add_mark() {
 }
 
 void JournalKeeper::finish() {
-  if (!mark_moved()) return;
+  if (mark_moved()) write_mark();
+}
+
+// In trouble too: nobody else may write for long, and so find that all is well again.
+void JournalKeeper::write_mark() {
   frames_.clear();
   add_mark();
   const bool all = mark_ == journal_.end();
@@ -218,6 +247,17 @@ void JournalKeeper::read(JournalRead& letter) {
   letter.offset = chunk->offset;
   letter.size = chunk->bytes;
   letter.next = chunk->next;
+  if (keeping_.drops_oldest) hand_over(letter);
+}
+
+void JournalKeeper::hand_over(const JournalRead& letter) {
+  handed_ = letter.next;
+  if (letter.segment.number > dropped_segment_) return;
+  engine::FrameReader frames(std::string_view(letter.bytes.data(), letter.size), letter.segment,
+                             letter.offset);
+  while (const auto frame = frames.next()) {
+    rescuable_.push_back({{letter.segment.number, frame->offset}, logs_in(*frame)});
+  }
 }
 
 void JournalKeeper::say_trouble() {

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,9 +43,10 @@ struct JournalFigures {
   std::atomic<uint64_t> commits{0};
   std::atomic<uint64_t> frames{0};
   std::atomic<uint64_t> failures{0};
-  // Log records that went with the oldest segments, and the last of those segments.
+  // Log records that went with the oldest segments; and of those, what had been read before and
+  // came to the store nonetheless.
   std::atomic<uint64_t> dropped{0};
-  std::atomic<uint64_t> dropped_segment{0};
+  std::atomic<uint64_t> rescued{0};
 };
 
 class JournalKeeper {
@@ -73,10 +75,13 @@ class JournalKeeper {
   void commit_all();
   void make_room(uint64_t bytes);
   void drop_oldest_segment();
+  void rescue(engine::JournalPosition needed);
+  void hand_over(const JournalRead& letter);
   void read(JournalRead& letter);
   void take_needs(uint32_t worker, const JournalCommit& letter);
   bool mark_moved() const;
   void add_mark();
+  void write_mark();
   void say_trouble();
 
   struct Mail {
@@ -97,6 +102,15 @@ class JournalKeeper {
   engine::FrameWriter mark_frame_;
   std::vector<Mail> commits_;
   std::vector<JournalFrame> frames_;
+  // Of a journal that drops its oldest: what was read of it lies before `handed_`; frames that were
+  // counted as dropped and may be rescued.
+  struct Rescuable {
+    engine::JournalPosition position;
+    uint64_t records;
+  };
+  engine::JournalPosition handed_;
+  uint64_t dropped_segment_ = 0;
+  std::deque<Rescuable> rescuable_;
   std::string said_;  // the trouble that was told of
 };
 

@@ -6,6 +6,7 @@
 
 #include "daemon/log_spill.h"
 #include "daemon/worker.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 namespace {
@@ -83,6 +84,7 @@ void LogDrain::pushed(LogPusher::Outcome outcome, uint64_t dropped, std::string_
       return wait(kStoreRetryNs);
     case LogPusher::Outcome::kLost:
       counters.logs_lost.add();
+      if (engine::flawed(engine::Flaw::kForgetsUnsurePush)) return;
       unsure_ = {.name = "spill", .token = spill_.token(), .number = number_, .ours = true};
       return;
   }
@@ -138,7 +140,8 @@ void LogDrain::fill() {
 // False: what is in the block goes first.
 bool LogDrain::take(const JournalRecord& record) {
   if (record.kind == RecordKind::kLogs) {
-    const bool unsure = record.sequence != 0;
+    const bool asks = !engine::flawed(engine::Flaw::kForgetsUnsurePush);
+    const bool unsure = record.sequence != 0 && asks;
     if (unsure && !block_.empty()) {
       head_ = record;
       return false;
@@ -152,7 +155,6 @@ bool LogDrain::take(const JournalRecord& record) {
     }
   }
   if (record.kind != RecordKind::kLog) return true;
-  ++frame_records_;
   if (skips_) {
     worker_.counters().logs_drained.add();
   } else {
@@ -171,7 +173,6 @@ bool LogDrain::open_frame() {
     records_ = engine::RecordReader(frame->records);
     frame_open_ = true;
     frame_worker_ = frame->worker;
-    frame_records_ = 0;
     return true;
   }
   if (block_.empty()) read_on();
@@ -181,18 +182,12 @@ bool LogDrain::open_frame() {
 void LogDrain::frame_done() {
   frame_open_ = false;
   done_ = {read_.segment.number, chunk_->offset()};
-  done_records_ += std::exchange(frame_records_, 0);
-  if (block_.empty()) move_on();
+  if (block_.empty() || engine::flawed(engine::Flaw::kDrainsAhead)) move_on();
 }
 
 // All frames before done_ are in Redis.
 void LogDrain::move_on() {
   if (done_ <= spill_.drained.get()) return;
-  // They went from the disk meanwhile and were counted as dropped, though they were not.
-  if (done_.segment <= spill_.figures().dropped_segment.load()) {
-    worker_.counters().logs_rescued.add(done_records_);
-  }
-  done_records_ = 0;
   spill_.drained.set(done_);
 }
 

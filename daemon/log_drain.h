@@ -84,14 +84,12 @@ class LogDrain final : private LogPusher::Owner {
   engine::RecordReader records_{std::string_view()};
   bool frame_open_ = false;
   uint32_t frame_worker_ = 0;
-  uint64_t frame_records_ = 0;  // taken out of it
   engine::TimeUs frame_time_ = 0;
   bool skips_ = false;                         // these records are in Redis
   std::optional<engine::JournalRecord> head_;  // met before what came before it was pushed
 
   // The frames that are taken apart; the last ones may still be in the block.
   engine::JournalPosition done_;
-  uint64_t done_records_ = 0;
 
   engine::JournalPosition next_;  // where reading goes on
   JournalRead read_{LetterKind::kSpillRead};

@@ -8,6 +8,7 @@
 #include "daemon/report.h"
 #include "daemon/store_link.h"
 #include "daemon/worker.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 namespace {
@@ -16,6 +17,8 @@ namespace {
 constexpr size_t kReplyBytesMax = size_t{1} << 20;
 // Whether those who wait are still there is looked at so often.
 constexpr int64_t kLookAgainNs = 1'000'000'000;
+// A POP waits for so long for others to take what they were given.
+constexpr int64_t kPopWaitNs = 250'000'000;
 // Saved at the end in frames of about so much.
 constexpr size_t kSaveBytes = size_t{512} << 10;
 
@@ -43,9 +46,9 @@ void LogHome::ask(LogRequest& request) {
     case LogRequestKind::kReturned:
       return settle(request);
     case LogRequestKind::kWait:
-      request.deadline_ns = worker_.turn_ns() + request.wait_ns;
-      [[fallthrough]];
     case LogRequestKind::kPop:
+      request.deadline_ns = worker_.turn_ns() +
+                            (request.kind == LogRequestKind::kWait ? request.wait_ns : kPopWaitNs);
       if (link_ == nullptr) return take_here(request);
       pops_.push(request);
       return;
@@ -99,7 +102,8 @@ LogRequest* LogHome::next_waiter() {
 
 // A reply with records has reached its client, or never will.
 void LogHome::settle(LogRequest& request) {
-  const bool returned = request.kind == LogRequestKind::kReturned && !request.records.empty();
+  const bool returned = request.kind == LogRequestKind::kReturned && !request.records.empty() &&
+                        !engine::flawed(engine::Flaw::kForgetsUndelivered);
   if (returned) {
     worker_.counters().logs_returned.add(request.records.count());
     if (link_ == nullptr) {

@@ -102,6 +102,7 @@ class LogHome final : public net::RedisLinkHandler {
   // With Redis (daemon/log_home_store.cc).
   Take* free_take();
   void pop();
+  void answer_begun();
   void popped(const net::RedisReply& reply);
   void pop_lost();
   void deal(std::span<const net::RedisReply> records);

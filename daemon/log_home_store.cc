@@ -9,6 +9,7 @@
 #include "daemon/store_link.h"
 #include "daemon/store_pulse.h"
 #include "daemon/worker.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 namespace {
@@ -58,7 +59,7 @@ LogHome::Take* LogHome::free_take() {
 void LogHome::pop() {
   if (pops_.empty() || pop_take_ != nullptr) return;
   pop_take_ = free_take();
-  if (pop_take_ == nullptr) return;  // until a reply is delivered
+  if (pop_take_ == nullptr) return answer_begun();
   const size_t room = std::clamp(kCallBytesMax / std::max<size_t>(record_bytes_, 1), size_t{1},
                                  std::min<size_t>(length_ + kBeyondLength, kCallRecordsMax));
   pop_asked_ = 0;
@@ -91,6 +92,25 @@ void LogHome::pop() {
   link_->end(worker_.turn_ns());
   link_->flush();
   worker_.counters().logs_calls.add();
+}
+
+// There is no list for more until a reply is delivered. Who has something gets that, for the lists
+// may all be theirs. The others wait no longer than they should: what was delivered to them later
+// may be what those replies wait for, or their clients do not read.
+void LogHome::answer_begun() {
+  const int64_t now_ns = worker_.turn_ns();
+  LogRequests kept;
+  while (LogRequest* request = pops_.pop()) {
+    if (!request->records.empty()) {
+      finish(*request);
+    } else if (request->deadline_ns <= now_ns) {
+      finish(*request, LogResult::kBusy);
+    } else {
+      first_wait_ns_ = std::min(first_wait_ns_, request->deadline_ns);
+      kept.push(*request);
+    }
+  }
+  pops_ = kept;
 }
 
 void LogHome::popped(const net::RedisReply& reply) {
@@ -141,11 +161,13 @@ void LogHome::popped(const net::RedisReply& reply) {
   // Those who did not get all they wanted come first again.
   while (LogRequest* request = pops_.pop()) again.push(*request);
   pops_ = again;
-  if (--take.owed == 0) take.delivered = true;
+  const bool too_soon = engine::flawed(engine::Flaw::kRemovesTaken);
+  if (--take.owed == 0 || too_soon) take.delivered = true;
 }
 
 void LogHome::pop_lost() {
-  std::exchange(pop_take_, nullptr)->state = TakeState::kUnsure;
+  const bool forgets = engine::flawed(engine::Flaw::kForgetsLostTake);
+  std::exchange(pop_take_, nullptr)->state = forgets ? TakeState::kFree : TakeState::kUnsure;
   worker_.counters().logs_lost.add();
   // Whoever has something already keeps it; the rest comes again.
   while (LogRequest* request = popping_.pop()) {
@@ -414,6 +436,7 @@ void LogHome::found_takers(const net::RedisReply& reply) {
     if (key.text.starts_with(keys_->taken) || !key.text.starts_with(any)) continue;
     suspects_.emplace_back(key.text);
   }
+  if (engine::flawed(engine::Flaw::kLeavesOrphans)) suspects_.clear();
   if (!suspects_.empty()) orphans_ns_ = 0;
 }
 

@@ -44,7 +44,7 @@ enum class LogRequestKind : uint8_t {
   kReturned
 };
 
-enum class LogResult : uint8_t { kDone, kNoStore };
+enum class LogResult : uint8_t { kDone, kNoStore, kBusy };
 
 // A consumer's request. Belongs to the worker that asks; worker 0's while it is there.
 struct LogRequest : Letter {
@@ -58,7 +58,7 @@ struct LogRequest : Letter {
   std::atomic<bool> abandoned{false};  // set by the asking worker: its client is gone
   size_t wanted = 0;                   // records, at most
   int64_t wait_ns = 0;                 // kWait: how long
-  int64_t deadline_ns = 0;             // worker 0's
+  int64_t deadline_ns = 0;             // worker 0's; kPop: for beginning
 
   // The answer.
   LogResult result = LogResult::kDone;

@@ -8,6 +8,7 @@
 #include "daemon/numbers.h"
 #include "daemon/process.h"
 #include "daemon/store_link.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 
@@ -91,7 +92,8 @@ void LogPusher::on_reply(const net::RedisReply& reply) {
       net::error_kind(trimmed.text) == net::RedisErrorKind::kNoScript) {
     link_.load_scripts(owner_.turn_ns());
   }
-  const bool counted = trimmed.kind == Kind::kInteger && trimmed.integer > 0;
+  const bool counted = trimmed.kind == Kind::kInteger && trimmed.integer > 0 &&
+                       !engine::flawed(engine::Flaw::kDropsUncounted);
   owner_.pushed(Outcome::kDone, counted ? static_cast<uint64_t>(trimmed.integer) : 0, {});
 }
 

@@ -123,6 +123,11 @@ void Session::write_pushed(const Ask& ask, ReplyWriter& reply) {
 
 void Session::write_log(Ask& ask, ReplyWriter& reply) {
   LogRequest& request = *ask.log;
+  if (request.result == LogResult::kBusy) {
+    worker_.counters().errors.add();
+    return reply.error(ErrorCode::kBusy,
+                       "too many replies with log records wait for their clients");
+  }
   if (request.result != LogResult::kDone) {
     worker_.counters().errors.add();
     return reply.error(ErrorCode::kUnavailable, "redis is away, and the records are there");

@@ -8,6 +8,7 @@
 #include "daemon/log_home.h"
 #include "daemon/session.h"
 #include "daemon/worker.h"
+#include "engine/flaws.h"
 
 namespace toll::daemon {
 namespace {
@@ -43,7 +44,8 @@ void Logs::push(Ask& ask, std::string_view record) {
                     waiting_.back()->records.bytes() + record.size() <= kBatchBytes;
   if (!open) waiting_.push_back(new_batch());
   waiting_.back()->records.add(record);
-  waiting_.back()->asks.push_back(&ask);
+  const bool too_soon = engine::flawed(engine::Flaw::kAcksRecordsFirst);
+  too_soon ? answer(ask, LogFate::kRedis) : waiting_.back()->asks.push_back(&ask);
   waiting_bytes_ += record.size();
 }
 
@@ -85,6 +87,7 @@ void Logs::pump() {
 bool Logs::may_push() {
   if (!link_->ready() || committing_) return false;
   if (worker_.turn_ns() < retry_ns_) return false;
+  if (engine::flawed(engine::Flaw::kOvertakesSpill)) return waiting_.front()->number == 0;
   return waiting_.front()->number == 0 && spill_.drained.get() >= behind_until_;
 }
 

@@ -28,14 +28,14 @@ bool any(const Process& process, Counter WorkerCounters::* flag) {
 uint64_t logs_dropped(const Process& process) {
   const uint64_t dropped = sum(process, &WorkerCounters::logs_dropped);
   if (process.spill == nullptr) return dropped;
-  const uint64_t on_disk = process.spill->figures().dropped.load();
-  return dropped + on_disk - std::min(on_disk, sum(process, &WorkerCounters::logs_rescued));
+  const uint64_t rescued = process.spill->figures().rescued.load();  // first: it never is more
+  return dropped + process.spill->figures().dropped.load() - rescued;
 }
 
 uint64_t logs_in_spill(const Process& process) {
   const uint64_t in = process.spill->records_at_start() +
                       sum(process, &WorkerCounters::logs_spilled) +
-                      sum(process, &WorkerCounters::logs_rescued);
+                      process.spill->figures().rescued.load();
   const uint64_t out =
       sum(process, &WorkerCounters::logs_drained) + process.spill->figures().dropped.load();
   return in > out ? in - out : 0;

@@ -59,8 +59,8 @@ class Session final : public net::StreamHandler {
   // Replies with log records are looked after until the kernel has them or the session is over; it
   // stays until then.
   void owes_records(int32_t change) { records_owed_ += change; }
-  bool all_sent() const { return !closed_ && stream_.unsent_bytes() == 0; }
-  bool over() const { return closed_; }
+  bool all_sent() const { return !over() && stream_.unsent_bytes() == 0; }
+  bool over() const { return closed_ || stream_.aborted(); }
 
   // The worker's: its place in the list of sessions, and whether it is on the list of the touched.
   size_t slot = 0;

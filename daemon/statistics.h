@@ -192,7 +192,6 @@ struct alignas(net::kCacheLineBytes) WorkerCounters {
   Counter logs_dropped;   // the oldest, where the queue was full
   Counter logs_spilled;   // to the disk
   Counter logs_drained;   // from there to Redis
-  Counter logs_rescued;   // ... though the disk had counted them as dropped
   Counter logs_calls;     // to Redis
   Counter logs_errors;    // ... that it answered with an error
   Counter logs_lost;      // ... and that got no reply

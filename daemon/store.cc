@@ -179,38 +179,6 @@ bool Store::put(engine::StoreRequest& request, const engine::KeyHash& key, int64
   return false;
 }
 
-void Store::ask(Ask& ask) {
-  if (!leases_.leases(ask.operation)) {
-    take_collected();
-    return ask_exactly(ask);
-  }
-  if (collected_count_ == collected_.size()) take_collected();
-  collected_[collected_count_++] = &ask;
-}
-
-void Store::take_collected() {
-  if (collected_count_ == 0) return;
-  const std::span<Ask* const> asks(collected_.data(), std::exchange(collected_count_, 0));
-  leases_.prefetch(asks);
-  for (Ask* ask : asks) {
-    switch (leases_.take(*ask, lanes_.front()->link().ready())) {
-      case StoreLeases::Taken::kFromSlice:
-        answered_from_slice(*ask);
-        break;
-      case StoreLeases::Taken::kWaits:
-        break;
-      case StoreLeases::Taken::kNo:
-        ask_exactly(*ask);
-        break;
-    }
-  }
-}
-
-void Store::answered_from_slice(Ask& ask) {
-  ask.source = Source::kLease;
-  worker_.answer(ask);
-}
-
 void Store::ask_exactly(Ask& ask) {
   Operation& operation = ask.operation;
   if (is_remembered(operation)) {

@@ -56,6 +56,8 @@ class Stream {
   void flush();
   // Bytes written and not yet taken by the kernel.
   size_t unsent_bytes() const { return output_.size(); }
+  // It broke or was aborted: what was unsent then was thrown away.
+  bool aborted() const { return aborted_; }
 
   // Back-pressure: stop receiving, and go on. Data that was already received may still come after a
   // pause.

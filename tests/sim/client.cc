@@ -7,21 +7,17 @@
 #include <utility>
 
 #include "engine/money.h"
+#include "tests/sim/raw_reply.h"
 
 namespace toll::sim {
 namespace {
 
 constexpr size_t kClientReadMost = 4'096;
 
-int64_t number_of(std::string_view word) {
-  int64_t number = 0;
-  std::from_chars(word.data(), word.data() + word.size(), number);
-  return number;
-}
-
-constexpr std::string_view kVerbs[] = {"CHECK",   "PEEK",    "REFUND", "CHARGE", "RESET",
-                                       "ACQUIRE", "RELEASE", "HEALTH", "ADD",    "GET",
-                                       "CHECK",   "HOLD",    "SETTLE", "CANCEL"};
+constexpr std::string_view kVerbs[] = {"CHECK",   "PEEK",   "REFUND", "CHARGE", "RESET", "ACQUIRE",
+                                       "RELEASE", "HEALTH", "ADD",    "GET",    "CHECK", "HOLD",
+                                       "SETTLE",  "CANCEL", "PUSH",   "POP",    "WAIT",  "PEEK",
+                                       "SIZE",    "STATS",  "CLEAR"};
 
 std::vector<std::string> cost_words_of(const Wish& wish) {
   const CostWish& cost = wish.cost;
@@ -51,6 +47,17 @@ std::vector<std::string> cost_words_of(const Wish& wish) {
   return words;
 }
 
+std::vector<std::string> log_words_of(const Wish& wish) {
+  const LogWish& log = wish.log;
+  std::vector<std::string> words{"LOG", std::string(kVerbs[static_cast<size_t>(wish.ask)])};
+  if (wish.ask == Ask::kLogPush) words.push_back(log.record);
+  if (wish.ask == Ask::kLogWait) words.push_back(std::to_string(log.wait_ms));
+  if (takes_records(wish.ask) || wish.ask == Ask::kLogPeek) {
+    words.push_back(std::to_string(log.count));
+  }
+  return words;
+}
+
 // The words of a reply about costs, without the verdict.
 void read_cost(const std::vector<std::string>& words, Ask ask, Told& reply) {
   const auto word = [&](size_t index) {
@@ -71,6 +78,7 @@ void read_cost(const std::vector<std::string>& words, Ask ask, Told& reply) {
 
 std::vector<std::string> words_of(const Wish& wish, const Workload& workload) {
   if (about_costs(wish.ask)) return cost_words_of(wish);
+  if (about_logs(wish.ask)) return log_words_of(wish);
   std::vector<std::string> words{std::string(kVerbs[static_cast<size_t>(wish.ask)])};
   for (const Part& part : wish.parts) {
     words.push_back(workload.rules()[part.rule].spec.name);
@@ -91,54 +99,6 @@ std::string bytes_of(const std::vector<std::string>& words, bool resp) {
 }
 
 }  // namespace
-
-std::optional<RawReply> take_raw_reply(std::string& bytes, bool resp) {
-  size_t at = 0;
-  const auto line = [&]() -> std::optional<std::string> {
-    const size_t end = bytes.find('\n', at);
-    if (end == std::string::npos) return std::nullopt;
-    std::string text = bytes.substr(at, end - at);
-    if (!text.empty() && text.back() == '\r') text.pop_back();
-    at = end + 1;
-    return text;
-  };
-  RawReply reply;
-  const auto head = line();
-  if (!head) return std::nullopt;
-  if (!resp) {
-    for (size_t from = 0; from <= head->size();) {
-      const size_t to = std::min(head->find(' ', from), head->size());
-      reply.words.push_back(head->substr(from, to - from));
-      from = to + 1;
-    }
-    reply.error = reply.words[0] == "ERR";
-    bytes.erase(0, at);
-    return reply;
-  }
-  const auto item = [&](const std::string& first) -> bool {
-    if (!first.starts_with('$')) {
-      reply.words.push_back(first.substr(1));
-      return true;
-    }
-    const auto size = static_cast<size_t>(number_of(std::string_view(first).substr(1)));
-    if (bytes.size() < at + size + 2) return false;
-    reply.words.push_back(bytes.substr(at, size));
-    at += size + 2;
-    return true;
-  };
-  reply.error = head->starts_with('-');
-  reply.array = head->starts_with('*');
-  if (!reply.array) {
-    if (!item(*head)) return std::nullopt;
-  } else {
-    for (int64_t left = number_of(std::string_view(*head).substr(1)); left > 0; --left) {
-      const auto first = line();
-      if (!first || !item(*first)) return std::nullopt;
-    }
-  }
-  bytes.erase(0, at);
-  return reply;
-}
 
 Client::Client(Scheduler& scheduler, Network& network, History& history, Oracle& oracle,
                Workload& workload, RedisNode& redis,
@@ -161,6 +121,7 @@ void Client::start() {
 
 void Client::connect() {
   resp_ = random_.chance(50);
+  ++connections_;
   socket_ = network_.open(settings_.place, *this);
   network_.connect(socket_, hosts_[settings_.host]->settings().address);
 }
@@ -175,6 +136,7 @@ void Client::on_connected(int socket, IoStatus status) {
 }
 
 void Client::lost() {
+  hand_over_unread();
   network_.close(socket_);
   connected_ = false;
   socket_ = -1;
@@ -189,6 +151,17 @@ void Client::lost() {
   scheduler_.after(random_.between(kNsPerMs, 50 * kNsPerMs), [this] {
     if (socket_ < 0) connect();
   });
+}
+
+// Records that reached this client and were never read: they are its own, and lost by it.
+void Client::hand_over_unread() {
+  if (settings_.logs == nullptr) return;
+  input_ += network_.unread(socket_);
+  for (const Expected& each : expected_) {
+    const auto reply = take_reply(each.request.wish.ask);
+    if (!reply) return;
+    oracle_.logs().unread(each.request, *reply);
+  }
 }
 
 void Client::die() {
@@ -210,11 +183,15 @@ int64_t Client::idle_ns() const {
 }
 
 void Client::act() {
-  const int64_t burst = random_.skewed(1, static_cast<int64_t>(settings_.depth));
+  // Where all is well, pushing is one thing alike a thousand times.
+  const bool quiet = calm_ && settings_.produces;
+  const int64_t burst = quiet ? 1 : random_.skewed(1, static_cast<int64_t>(settings_.depth));
   for (int64_t i = 0; i < burst && connected_ && !resting_; ++i) {
     if (expected_.size() >= settings_.depth) break;
     if (settings_.costs != nullptr) {
       put(draw_cost(), {});
+    } else if (settings_.logs != nullptr) {
+      put(draw_log(), {});
     } else if (!tickets_.empty() && random_.chance(30)) {
       const Ticket ticket = tickets_.back();
       tickets_.pop_back();
@@ -224,6 +201,7 @@ void Client::act() {
     }
   }
   send();
+  if (settings_.logs != nullptr && !settings_.produces && !calm_ && waiting()) misbehave();
   if (resting_) return;
   const int64_t more_ns = calm_ ? random_.between(20, 200) * kNsPerMs : 0;
   scheduler_.after(more_ns + random_.between(settings_.pause_least_ns, settings_.pause_most_ns),
@@ -268,6 +246,48 @@ void Client::keep_of_cost(const Request& request, const Told& reply) {
   if (random_.chance(reply.word == Word::kError ? 50 : 10)) again_.push_back(wish);
 }
 
+// A consumer that leaves before its records have come, or lets them lie.
+void Client::misbehave() {
+  const LogLoad& load = *settings_.logs;
+  if (random_.chance(load.leave_percent())) {
+    oracle_.logs().may_lose(scheduler_.now_ns());
+    scheduler_.after(random_.skewed(0, 3 * kNsPerMs), [this] { die(); });
+  } else if (random_.chance(load.dawdle_percent())) {
+    stop_reading(random_.skewed(kNsPerMs, 2 * kNsPerS));
+  }
+}
+
+Wish Client::draw_log() {
+  LogLoad& load = *settings_.logs;
+  Wish wish{.ask = Ask::kLogPush, .parts = {}};
+  wish.log.connection = connections_;
+  if (settings_.produces) {
+    wish.log.number = ++pushed_;
+    wish.log.record = load.record(settings_.number, connections_, pushed_);
+    return wish;
+  }
+  wish.log.count = load.any_count();
+  if (load.chance(load.question_percent())) {
+    constexpr std::array kQuestions = {Ask::kLogPeek, Ask::kLogSize, Ask::kLogStats};
+    wish.ask = kQuestions[random_.below(kQuestions.size())];
+  } else if (load.chance(load.clear_percent())) {
+    wish.ask = Ask::kLogClear;
+  } else if (load.chance(load.wait_percent())) {
+    wish.ask = Ask::kLogWait;
+    wish.log.wait_ms = load.any_wait_ms();
+  } else {
+    wish.ask = Ask::kLogPop;
+  }
+  return wish;
+}
+
+// For people to read. REQUIRES: waiting().
+std::string Client::waiting_for() const {
+  const Request& first = expected_.front().request;
+  return fmt::format("{} requests of client {} of host {}, the first to {}", expected_.size(),
+                     settings_.number, settings_.host, kVerbs[static_cast<size_t>(first.wish.ask)]);
+}
+
 void Client::ask(const Wish& wish, std::function<void(const Told&)> told) {
   if (!connected_) return;
   put(wish, std::move(told));
@@ -284,6 +304,7 @@ void Client::put(const Wish& wish, std::function<void(const Told&)> told) {
                   .life = hosts_[settings_.host]->life(),
                   .breaks = redis_.breaks(),
                   .client_idle_ns = idle_ns()};
+  request.alone = expected_.empty();
   request.due_ns = due_ns(wish);
   request.waits_since_ns =
       expected_.empty() ? request.sent_ns : expected_.front().request.waits_since_ns;
@@ -359,16 +380,24 @@ std::optional<Told> Client::take_reply(Ask ask) {
   }
   const bool costs_decide = ask == Ask::kCostCheck || ask == Ask::kCostHold;
   const bool decides = ask == Ask::kCheck || ask == Ask::kAcquire || costs_decide;
+  if (raw->list && about_logs(ask)) {
+    reply.rows = std::move(words);
+    return reply;
+  }
   reply.text = fmt::format("{}", fmt::join(words, " "));
   if (!resp_) {
     reply.word = words[0] == "ALLOW" ? Word::kAllow : words[0] == "DENY" ? Word::kDeny : Word::kOk;
     words.erase(words.begin());
-  } else if (decides && raw->array && words.size() >= 6) {
+  } else if (decides && raw->list && words.size() >= 6) {
     reply.word = words[0] == "1" ? Word::kAllow : Word::kDeny;
     words.erase(words.begin());
   }
   if (about_costs(ask)) {
     read_cost(words, ask, reply);
+    return reply;
+  }
+  if (about_logs(ask)) {
+    reply.source = words.empty() ? "" : words[0];
     return reply;
   }
   const auto word = [&](size_t index) {

@@ -22,6 +22,8 @@ struct ClientSettings {
   int64_t pause_least_ns = 0;  // between bursts
   int64_t pause_most_ns = 0;
   CostLoad* costs = nullptr;  // it asks about costs alone
+  LogLoad* logs = nullptr;    // it asks about log records alone
+  bool produces = false;      // it pushes them
 };
 
 class Client final : private SocketOwner {
@@ -36,7 +38,7 @@ class Client final : private SocketOwner {
   // Sends no more of its own; what is under way goes on.
   void rest() { resting_ = true; }
   bool waiting() const { return !expected_.empty(); }
-  size_t waiting_for() const { return expected_.size(); }
+  std::string waiting_for() const;
 
   // One request, when the client is at rest. `told` gets the reply; nothing if the daemon went.
   void ask(const Wish& wish, std::function<void(const Told&)> told);
@@ -59,11 +61,14 @@ class Client final : private SocketOwner {
   void connect();
   void act();
   Wish draw_cost();
+  Wish draw_log();
+  void misbehave();
   void keep_of_cost(const Request& request, const Told& reply);
   void put(const Wish& wish, std::function<void(const Told&)> told);
   int64_t due_ns(const Wish& wish) const;
   void send();
   void lost();
+  void hand_over_unread();
   std::optional<Told> take_reply(Ask ask);
   int64_t idle_ns() const;
 
@@ -95,15 +100,8 @@ class Client final : private SocketOwner {
   std::vector<CostWish> holds_;
   std::vector<Wish> again_;  // charges that it does not know to have been made
   uint64_t keys_ = 0;
+  uint64_t connections_ = 0;
+  uint64_t pushed_ = 0;  // records
 };
-
-// The words of the first whole reply in `bytes`, which it is cut off of; nothing if there is none.
-// A LIST or a nested array is not one that these clients ask for. `error` says that it is one.
-struct RawReply {
-  bool error = false;
-  bool array = false;
-  std::vector<std::string> words;
-};
-std::optional<RawReply> take_raw_reply(std::string& bytes, bool resp);
 
 }  // namespace toll::sim

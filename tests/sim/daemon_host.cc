@@ -45,8 +45,8 @@ DaemonHost::DaemonHost(Scheduler& scheduler, Network& network, History& history,
                  cores_[core].loop = loop.get();
                  return loop;
                }),
-      disk_(settings_.disk_seed),
-      disk_random_(settings_.disk_seed + 1) {
+      journal_(*this, kJournalCore, settings_.disk_seed),
+      spill_(*this, kSpillCore, settings_.spill_seed) {
   redis_ = daemon::StoreDirectory::first_address(settings_.settings.redis);
 }
 
@@ -65,7 +65,10 @@ bool DaemonHost::start() {
   directory_ = std::make_unique<daemon::StoreDirectory>(settings_.settings.redis);
   process_->directory = directory_.get();
   process_->redis_address = redis_;
-  if (settings_.settings.costs.enabled && !open_treasury()) {
+  if ((settings_.settings.costs.enabled && !open_treasury()) ||
+      (settings_.settings.logs.enabled && !open_spill())) {
+    journal_.keeper = nullptr;
+    treasury_.reset();
     process_.reset();
     directory_.reset();
     return false;
@@ -90,43 +93,65 @@ bool DaemonHost::start() {
 
 bool DaemonHost::open_treasury() {
   // Simulated machines are copies of one another: else a copied directory would be noticed at once.
-  auto opened = daemon::Treasury::open(*process_, settings_.settings.costs, disk_.mount(),
-                                       "machine", settings_.journal);
-  if (!opened) {
-    history_.tell("{} does not start: {}", settings_.name, opened.error());
-    if (disk_.power_is_cut()) disk_.power_back();
-    return false;
-  }
-  treasury_ = std::move(*opened);
+  auto treasury = daemon::Treasury::open(*process_, settings_.settings.costs, journal_.disk.mount(),
+                                         "machine", settings_.journal);
+  if (!opened(journal_, treasury ? std::string() : treasury.error())) return false;
+  treasury_ = std::move(*treasury);
   process_->treasury = treasury_.get();
   tokens_[life_] = treasury_->token();
-  journal_core_ = {};
-  treasury_->keeper().open(bell_);
-  schedule(kJournalCore, disk_delay_ns());
+  begin(journal_, treasury_->keeper(), treasury_->desk());
   return true;
+}
+
+bool DaemonHost::open_spill() {
+  auto spill = daemon::LogSpill::open(*process_, spill_.disk.mount(), "machine", settings_.spill);
+  if (!opened(spill_, spill ? std::string() : spill.error())) return false;
+  log_spill_ = std::move(*spill);
+  process_->spill = log_spill_.get();
+  begin(spill_, log_spill_->keeper(), log_spill_->desk());
+  return true;
+}
+
+bool DaemonHost::opened(DiskThread& thread, const std::string& error) {
+  if (error.empty()) return true;
+  history_.tell("{} does not start: {}", settings_.name, error);
+  if (thread.disk.power_is_cut()) thread.disk.power_back();
+  return false;
+}
+
+void DaemonHost::begin(DiskThread& thread, daemon::JournalKeeper& keeper, uint32_t desk) {
+  thread.core = {};
+  thread.keeper = &keeper;
+  thread.desk = desk;
+  keeper.open(thread);
+  schedule(thread.number, disk_delay_ns(thread));
 }
 
 void DaemonHost::crash() {
   if (!winding_up_) history_.tell("{} is killed", settings_.name);
-  disk_.kill_process();
+  journal_.disk.kill_process();
+  spill_.disk.kill_process();
   end_process();
 }
 
 void DaemonHost::cut_power() {
   history_.tell("{} has no power", settings_.name);
-  disk_.power_back();
+  journal_.disk.power_back();
+  spill_.disk.power_back();
   end_process();
 }
 
 void DaemonHost::end_process() {
+  past_sums_ = log_sums();
+  ends_ns_.push_back(scheduler_.now_ns());
   network_.crash(settings_.place);
   for (const Core& core : cores_) core.loop->die();
   wind_up();
 }
 
-void DaemonHost::die_at(uint64_t disk_operation, bool by_power) {
+void DaemonHost::die_at(test::MemoryDisk& disk, uint64_t disk_operation, bool by_power) {
   dies_by_power_ = by_power;
-  if (treasury_ != nullptr) disk_.cut_power_at(disk_operation);
+  disk.cut_power_at(disk_operation);
   scheduler_.after(kDiesWithinNs, [this, by_power, life = life_] {
     if (!running() || life != life_) return;
     by_power ? cut_power() : crash();
@@ -135,14 +160,15 @@ void DaemonHost::die_at(uint64_t disk_operation, bool by_power) {
 
 DiskFiles DaemonHost::files() const {
   DiskFiles files;
-  for (const std::string& name : disk_.names()) files[name] = disk_.contents(name);
+  const test::MemoryDisk& disk = journal_.disk;
+  for (const std::string& name : disk.names()) files[name] = disk.contents(name);
   return files;
 }
 
 void DaemonHost::replace_files(const DiskFiles& files) {
   assert(!running());
-  for (const std::string& name : disk_.names()) disk_.remove(name);
-  for (const auto& [name, contents] : files) disk_.put(name, contents);
+  for (const std::string& name : journal_.disk.names()) journal_.disk.remove(name);
+  for (const auto& [name, contents] : files) journal_.disk.put(name, contents);
 }
 
 bool DaemonHost::had_token(const std::string& token, uint64_t from_life) const {
@@ -183,7 +209,9 @@ void DaemonHost::wind_up() {
       core.worker->turn();
       core.worker->wait(0);
     }
-    if (treasury_ != nullptr) treasury_->keeper().turn();
+    for (const DiskThread* thread : {&journal_, &spill_}) {
+      if (thread->keeper != nullptr) thread->keeper->turn();
+    }
     if (ended) break;
     machine_.leap(kWindUpLeapNs);
     const bool alone = sum(&WorkerCounters::connections_closed) ==
@@ -202,11 +230,14 @@ void DaemonHost::wind_up() {
     // Its parts may not be taken down while operations are in flight.
     for (Core& core : cores_) (void)core.worker.release();
     (void)treasury_.release();
+    (void)log_spill_.release();
     (void)process_.release();
     (void)directory_.release();
   }
   cores_.clear();
+  journal_.keeper = spill_.keeper = nullptr;
   treasury_.reset();
+  log_spill_.reset();
   process_.reset();
   directory_.reset();
   winding_up_ = false;
@@ -216,6 +247,19 @@ uint64_t DaemonHost::sum(daemon::Counter WorkerCounters::* counter) const {
   uint64_t total = 0;
   for (const auto& counters : process_->counters) total += ((*counters).*counter).get();
   return total;
+}
+
+LogSums DaemonHost::log_sums() const {
+  LogSums sums = past_sums_;
+  if (log_spill_ == nullptr) return sums;
+  sums.pushed += sum(&WorkerCounters::logs_pushed);
+  sums.popped += sum(&WorkerCounters::logs_popped);
+  sums.returned += sum(&WorkerCounters::logs_returned);
+  sums.dropped_by_redis += sum(&WorkerCounters::logs_dropped);
+  sums.refused += sum(&WorkerCounters::logs_refused);
+  const daemon::JournalFigures& figures = log_spill_->figures();
+  sums.dropped_from_disk += figures.dropped.load() - figures.rescued.load();
+  return sums;
 }
 
 void DaemonHost::reload(const std::vector<engine::PolicySpec>& policies) {
@@ -246,8 +290,9 @@ void DaemonHost::stall(uint32_t worker, int64_t for_ns) {
 
 void DaemonHost::stall(int64_t for_ns) {
   for (uint32_t i = 0; i < cores_.size(); ++i) stall(i, for_ns);
-  journal_core_.stalled_until_ns =
-      std::max(journal_core_.stalled_until_ns, scheduler_.now_ns() + for_ns);
+  for (Core* core : {&journal_.core, &spill_.core}) {
+    core->stalled_until_ns = std::max(core->stalled_until_ns, scheduler_.now_ns() + for_ns);
+  }
 }
 
 int64_t DaemonHost::stalled_since_ns(int64_t when_ns) const {
@@ -262,8 +307,8 @@ int64_t DaemonHost::stalled_since_ns(int64_t when_ns) const {
 // There is something for a core's loop, or its doorbell rang.
 void DaemonHost::wake(uint32_t core) {
   if (winding_up_) return;
-  if (core == kJournalCore) {
-    if (journal_core_.asleep) schedule(core, disk_delay_ns());
+  if (DiskThread* const thread = thread_at(core); thread != nullptr) {
+    if (thread->core.asleep) schedule(core, disk_delay_ns(*thread));
     return;
   }
   if (core >= cores_.size()) return;
@@ -281,7 +326,8 @@ void DaemonHost::schedule(uint32_t core, int64_t delay_ns) {
   const uint64_t alarm = ++stepped.alarm;
   scheduler_.at(when_ns, [this, core, alarm, life = life_] {
     if (!running() || life != life_ || core_at(core).alarm != alarm) return;
-    core == kJournalCore ? step_journal() : step(core);
+    DiskThread* const thread = thread_at(core);
+    thread == nullptr ? step(core) : step(*thread);
   });
 }
 
@@ -300,7 +346,9 @@ void DaemonHost::step(uint32_t core) {
     if (all_ended) {
       scheduler_.after(0, [this, life = life_] {
         if (!running() || life != life_) return;
-        if (treasury_ != nullptr) treasury_->keeper().finish();
+        for (const DiskThread* thread : {&journal_, &spill_}) {
+          if (thread->keeper != nullptr) thread->keeper->finish();
+        }
         crash();
       });
     }
@@ -313,24 +361,23 @@ void DaemonHost::step(uint32_t core) {
   if (*timeout_ns > 0) schedule(core, turn_ns + machine_.true_duration_ns(*timeout_ns));
 }
 
-int64_t DaemonHost::disk_delay_ns() {
-  return disk_random_.skewed(kDiskLeastNs, kDiskMostNs);
+int64_t DaemonHost::disk_delay_ns(DiskThread& thread) {
+  return thread.random.skewed(kDiskLeastNs, kDiskMostNs);
 }
 
-void DaemonHost::step_journal() {
-  journal_core_.due = false;
-  if (journal_core_.stalled_until_ns > scheduler_.now_ns()) return schedule(kJournalCore, 0);
-  journal_core_.asleep = false;
-  const uint32_t desk = treasury_->desk();
-  process_->post.awake(desk);
-  const int64_t wait_ns = treasury_->keeper().turn();
+void DaemonHost::step(DiskThread& thread) {
+  thread.core.due = false;
+  if (thread.core.stalled_until_ns > scheduler_.now_ns()) return schedule(thread.number, 0);
+  thread.core.asleep = false;
+  process_->post.awake(thread.desk);
+  const int64_t wait_ns = thread.keeper->turn();
   // Nobody hears what it still said.
-  if (disk_.power_is_cut()) return dies_by_power_ ? cut_power() : crash();
-  if (wait_ns == 0 || !process_->post.may_sleep(desk)) {
-    return schedule(kJournalCore, disk_delay_ns());
+  if (thread.disk.power_is_cut()) return dies_by_power_ ? cut_power() : crash();
+  if (wait_ns == 0 || !process_->post.may_sleep(thread.desk)) {
+    return schedule(thread.number, disk_delay_ns(thread));
   }
-  journal_core_.asleep = true;
-  if (wait_ns > 0) schedule(kJournalCore, machine_.true_duration_ns(wait_ns));
+  thread.core.asleep = true;
+  if (wait_ns > 0) schedule(thread.number, machine_.true_duration_ns(wait_ns));
 }
 
 }  // namespace toll::sim

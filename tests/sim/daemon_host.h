@@ -1,6 +1,7 @@
 // A simulated host with the daemon on it: the real workers, with all they own, stepped one at a
-// time on simulated cores, and the journal's thread on one more. The process can be killed and
-// started again at any step; its machine stays, and so does its disk.
+// time on simulated cores, and the threads of the journal and of the spill of log records on one
+// more each. The process can be killed and started again at any step; its machine stays, and so do
+// its disks.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "daemon/log_spill.h"
 #include "daemon/process.h"
 #include "daemon/store_directory.h"
 #include "daemon/treasury.h"
@@ -36,6 +38,18 @@ struct HostSettings {
   config::Settings settings;
   daemon::Journal::Settings journal;  // the sizes of its segments
   uint64_t disk_seed = 0;
+  daemon::Journal::Settings spill;  // likewise
+  uint64_t spill_seed = 0;
+};
+
+// What a host's daemon said of log records, all its lives together.
+struct LogSums {
+  uint64_t pushed = 0;
+  uint64_t popped = 0;
+  uint64_t returned = 0;
+  uint64_t dropped_by_redis = 0;  // where the queue was too long or was cleared
+  uint64_t dropped_from_disk = 0;
+  uint64_t refused = 0;  // neither Redis nor the disk took them
 };
 
 // All files of a journal's directory.
@@ -52,8 +66,8 @@ class DaemonHost {
   void crash();      // as kill -9: what it wrote is on the disk
   void cut_power();  // what it had not synced may be gone, in part
   void shut_down();  // as SIGTERM, but that clients have less time to leave
-  // One of the two befalls it in the midst of what it does with the disk, or soon.
-  void die_at(uint64_t disk_operation, bool by_power);
+  // One of the two befalls it in the midst of what it does with that disk, or soon.
+  void die_at(test::MemoryDisk& disk, uint64_t disk_operation, bool by_power);
   bool running() const { return process_ != nullptr; }
   // How often it was started. What a process said counts for its own life only.
   uint64_t life() const { return life_; }
@@ -69,7 +83,10 @@ class DaemonHost {
   void stall(int64_t for_ns);
   SimMachine& machine() { return machine_; }
 
-  test::MemoryDisk& disk() { return disk_; }
+  // The directory of the journal, and that of the spill of log records.
+  test::MemoryDisk& disk() { return journal_.disk; }
+  test::MemoryDisk& spill_disk() { return spill_.disk; }
+  // Those of the journal.
   DiskFiles files() const;
   // REQUIRES: !running().
   void replace_files(const DiskFiles& files);
@@ -79,6 +96,9 @@ class DaemonHost {
   const HostSettings& settings() const { return settings_; }
   // REQUIRES: running().
   const daemon::Process& process() const { return *process_; }
+  LogSums log_sums() const;
+  // When its processes ended.
+  const std::vector<int64_t>& ends_ns() const { return ends_ns_; }
   // How long its cores have stood still since that time, at most.
   int64_t stalled_since_ns(int64_t when_ns) const;
 
@@ -93,19 +113,40 @@ class DaemonHost {
     int64_t stalled_until_ns = 0;
   };
 
-  // The journal's core, beside the workers'.
+  // Numbers of cores, beside those of the workers.
   static constexpr uint32_t kJournalCore = UINT32_MAX;
-  struct Bell final : net::Doorbell {
-    explicit Bell(DaemonHost& owner) : host(owner) {}
-    void ring() noexcept override { host.wake(kJournalCore); }
+  static constexpr uint32_t kSpillCore = UINT32_MAX - 1;
+
+  // A thread that works on a disk.
+  struct DiskThread final : net::Doorbell {
+    DiskThread(DaemonHost& owner, uint32_t core_number, uint64_t seed)
+        : host(owner), number(core_number), disk(seed), random(seed + 1) {}
+    void ring() noexcept override { host.wake(number); }
+
     DaemonHost& host;
+    const uint32_t number;
+    test::MemoryDisk disk;
+    Random random;
+    Core core;
+    daemon::JournalKeeper* keeper = nullptr;  // null: there is none now
+    uint32_t desk = 0;
   };
 
   bool open_treasury();
+  bool open_spill();
+  bool opened(DiskThread& thread, const std::string& error);
+  void begin(DiskThread& thread, daemon::JournalKeeper& keeper, uint32_t desk);
   void end_process();
-  int64_t disk_delay_ns();
-  void step_journal();
-  Core& core_at(uint32_t core) { return core == kJournalCore ? journal_core_ : cores_[core]; }
+  static int64_t disk_delay_ns(DiskThread& thread);
+  void step(DiskThread& thread);
+  // Null: a worker's.
+  DiskThread* thread_at(uint32_t core) {
+    return core == kJournalCore ? &journal_ : core == kSpillCore ? &spill_ : nullptr;
+  }
+  Core& core_at(uint32_t core) {
+    DiskThread* const thread = thread_at(core);
+    return thread == nullptr ? cores_[core] : thread->core;
+  }
   void wake(uint32_t core);
   void schedule(uint32_t core, int64_t delay_ns);
   void step(uint32_t core);
@@ -122,12 +163,13 @@ class DaemonHost {
   std::shared_ptr<const engine::PolicyTable> table_;
   std::unique_ptr<daemon::StoreDirectory> directory_;
   std::unique_ptr<daemon::Process> process_;
-  test::MemoryDisk disk_;
-  Random disk_random_;
+  DiskThread journal_;
+  DiskThread spill_;
   bool dies_by_power_ = false;
   std::unique_ptr<daemon::Treasury> treasury_;
-  Bell bell_{*this};
-  Core journal_core_;
+  std::unique_ptr<daemon::LogSpill> log_spill_;
+  LogSums past_sums_;  // of lives that ended
+  std::vector<int64_t> ends_ns_;
   std::map<uint64_t, std::string> tokens_;  // by life
   std::vector<Core> cores_;
   uint64_t life_ = 0;

@@ -15,6 +15,7 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/flaws.h"
@@ -38,6 +39,7 @@ struct Totals {
   uint64_t steps = 0;
   uint64_t requests = 0;
   uint64_t charges = 0;
+  uint64_t records = 0;
   uint64_t redis_commands = 0;
   double simulated_s = 0;
   std::array<uint64_t, kFaults> faults{};
@@ -48,6 +50,7 @@ struct Totals {
     steps += result.steps;
     requests += result.counts.answered;
     charges += result.charges;
+    records += result.records;
     redis_commands += result.redis_commands;
     cache_checks += result.counts.cache_checks;
     simulated_s += static_cast<double>(result.simulated_ns) / static_cast<double>(kNsPerS);
@@ -61,16 +64,21 @@ double seconds_since(Instant began) {
 
 void print(const Totals& totals, double seconds) {
   fmt::print(
-      "{} seeds, {} steps, {} requests, {} charges, {} Redis commands, {:.1f} simulated hours, "
-      "{:.0f} x real time\n",
-      totals.seeds, totals.steps, totals.requests, totals.charges, totals.redis_commands,
-      totals.simulated_s / 3'600, totals.simulated_s / seconds);
+      "{} seeds, {} steps, {} requests, {} charges, {} log records, {} Redis commands, {:.1f} "
+      "simulated hours, {:.0f} x real time\n",
+      totals.seeds, totals.steps, totals.requests, totals.charges, totals.records,
+      totals.redis_commands, totals.simulated_s / 3'600, totals.simulated_s / seconds);
   std::string faults;
   for (size_t i = 0; i < kFaults; ++i) {
     faults += fmt::format(" {} {}", to_string(static_cast<Fault>(i)), totals.faults[i]);
   }
   fmt::print("faults:{}\n", faults);
   std::fflush(stdout);
+}
+
+std::string_view words_of(LogShare share) {
+  if (share == LogShare::kDrawn) return "";
+  return share == LogShare::kAll ? " --only-logs" : " --no-logs";
 }
 
 // True if all promises were kept.
@@ -86,8 +94,8 @@ bool run(const RunSettings& settings, Totals& totals) {
     for (const std::string& line : result.history) fmt::print("{}\n", line);
   }
   fmt::print(
-      "\nseed {} broke a promise: {}\n  again: tollkeeper-sim --seed {} --steps {} --verbose\n",
-      settings.seed, result.violation, settings.seed, settings.steps);
+      "\nseed {} broke a promise: {}\n  again: tollkeeper-sim --seed {} --steps {}{} --verbose\n",
+      settings.seed, result.violation, settings.seed, settings.steps, words_of(settings.logs));
   return false;
 }
 
@@ -101,16 +109,23 @@ struct Options {
   std::string corpus;
   bool idle = false;
   bool verbose = false;
+  bool only_logs = false;
+  bool no_logs = false;
 };
 
-// Lines of `seed steps`, the rest of a line being a remark.
+// Lines of `seed steps`, perhaps with `only-logs` or `no-logs`; the rest of a line is a remark.
 std::vector<RunSettings> read_corpus(const std::string& path) {
   std::vector<RunSettings> all;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     std::istringstream words(line);
     RunSettings settings;
-    if (!line.starts_with('#') && words >> settings.seed >> settings.steps) all.push_back(settings);
+    if (line.starts_with('#') || !(words >> settings.seed >> settings.steps)) continue;
+    std::string share;
+    words >> share;
+    if (share == "only-logs") settings.logs = LogShare::kAll;
+    if (share == "no-logs") settings.logs = LogShare::kNone;
+    all.push_back(settings);
   }
   return all;
 }
@@ -123,9 +138,12 @@ int run_all(const Options& options) {
        options.corpus.empty() ? std::vector<RunSettings>{} : read_corpus(options.corpus)) {
     good = run(settings, totals) && good;
   }
+  const LogShare share = options.only_logs ? LogShare::kAll
+                         : options.no_logs ? LogShare::kNone
+                                           : LogShare::kDrawn;
   const bool many = options.seconds > 0 || options.seeds > 0;
   if (options.seed_given && !many) {
-    good = run({options.seed, options.steps, options.idle, options.verbose}, totals) && good;
+    good = run({options.seed, options.steps, options.idle, options.verbose, share}, totals) && good;
   } else if (many) {
     uint64_t seed =
         options.seed_given ? options.seed : std::random_device{}() * uint64_t{1'000'000};
@@ -134,7 +152,7 @@ int run_all(const Options& options) {
     for (uint64_t count = 0; good; ++count, ++seed) {
       if (options.seeds > 0 && count >= options.seeds) break;
       if (options.seconds > 0 && seconds_since(began) >= options.seconds) break;
-      good = run({seed, options.steps, options.idle, options.verbose}, totals);
+      good = run({seed, options.steps, options.idle, options.verbose, share}, totals);
       if (options.report_every > 0 && seconds_since(began) >= reported + options.report_every) {
         reported = seconds_since(began);
         print(totals, reported);
@@ -159,6 +177,8 @@ int main(int argc, char** argv) {
   app.add_option("--report", options.report_every, "a line of sums every so many seconds");
   app.add_option("--corpus", options.corpus, "a file of seeds to run first, as `seed steps` lines");
   app.add_flag("--idle", options.idle, "no clients and no faults");
+  app.add_flag("--only-logs", options.only_logs, "clients ask about log records alone");
+  app.add_flag("--no-logs", options.no_logs, "nobody asks about log records");
   app.add_flag("--verbose", options.verbose, "tell all that happens");
 #ifdef TOLL_FLAWS
   std::string flaw = "none";

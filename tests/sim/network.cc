@@ -193,6 +193,13 @@ int Network::peek(int socket) const {
   return to.read < to.inbox.size() ? static_cast<unsigned char>(to.inbox[to.read]) : -1;
 }
 
+std::string Network::unread(int socket) const {
+  const Socket& to = at(socket);
+  std::string bytes = to.inbox.substr(to.read);
+  for (const Piece& piece : to.coming) bytes += piece.bytes;
+  return bytes;
+}
+
 void Network::give_room(int socket) {
   Socket& to = at(socket);
   if (!to.wants_room || to.peer < 0) return;

@@ -68,6 +68,8 @@ class Network {
   bool readable(int socket) const;
   // The first byte that receive() would give, or -1.
   int peek(int socket) const;
+  // What was sent to it and not received yet, on its way too.
+  std::string unread(int socket) const;
   void shut_down(int socket);
   void close(int socket);  // a listener's too
 

@@ -53,7 +53,7 @@ bool gives_back(Ask ask) {
 }  // namespace
 
 Oracle::Oracle(Scheduler& scheduler, History& history, Workload& workload,
-               const CostLoad& cost_load, RedisNode& redis,
+               const CostLoad& cost_load, const LogLoad& log_load, RedisNode& redis,
                std::vector<std::unique_ptr<DaemonHost>>& hosts)
     : scheduler_(scheduler),
       history_(history),
@@ -62,6 +62,7 @@ Oracle::Oracle(Scheduler& scheduler, History& history, Workload& workload,
       hosts_(hosts),
       cost_load_(cost_load),
       costs_(scheduler, history, cost_load, redis),
+      logs_(scheduler, history, log_load, redis, hosts),
       probe_(engine::StoreBatch::Settings{}) {
   const auto specs = workload_.specs();
   rules_ = std::make_shared<engine::StoreRules>(*engine::PolicyTable::build(specs, nullptr), "");
@@ -81,6 +82,7 @@ void Oracle::clock_set(size_t host) {
 
 void Oracle::asked(const Request& request) {
   if (about_costs(request.wish.ask)) return costs_.asked(request);
+  if (about_logs(request.wish.ask)) return logs_.asked(request);
   if (!gives_back(request.wish.ask)) return;
   for (const Part& part : request.wish.parts) ++tally(part).giving_back;
 }
@@ -110,6 +112,10 @@ void Oracle::answered(const Request& request, const Told& reply, int64_t client_
   if (about_costs(request.wish.ask)) {
     costs_.answered(request, reply);
     check_cost_source(request, reply);
+    return check_time(request, client_idle_ns);
+  }
+  if (about_logs(request.wish.ask)) {
+    logs_.answered(request, reply, disturbed_until_ns_ + kSettledNs);
     return check_time(request, client_idle_ns);
   }
   end_giving_back(request);
@@ -170,6 +176,7 @@ int64_t Oracle::deadline_ns(const Wish& wish) const {
     const bool by_redis = cost_load_.settings().ack == config::CostAck::kRedis;
     return kCostNs + (by_redis ? kCallNs : 0);
   }
+  if (about_logs(wish.ask)) return LogOracle::deadline_ns(wish);
   int64_t deadline_us = kNsPerS / kNsPerUs;  // of what has no policy
   for (const Part& part : wish.parts) {
     deadline_us = std::min(deadline_us, workload_.rules()[part.rule].spec.deadline_us);

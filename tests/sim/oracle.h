@@ -1,5 +1,6 @@
 // What must be true of a fleet, held against all that its clients were told: the promises 1, 2, 3,
-// 5 and 7, and that replies come in the order of the requests. Promise 4 is in cost_oracle.h.
+// 5 and 7, and that replies come in the order of the requests. Promise 4 is in cost_oracle.h,
+// promise 6 in log_oracle.h.
 //
 // The oracle knows only what a client can know, the clock of Redis, and what was done to the world.
 #pragma once
@@ -18,6 +19,7 @@
 #include "tests/sim/cost_oracle.h"
 #include "tests/sim/daemon_host.h"
 #include "tests/sim/history.h"
+#include "tests/sim/log_oracle.h"
 #include "tests/sim/redis_node.h"
 #include "tests/sim/workload.h"
 
@@ -36,6 +38,7 @@ struct Request {
   // connection.
   int64_t due_ns = 0;
   int64_t waits_since_ns = 0;  // since when it or one of those is under way
+  bool alone = false;          // no other was under way on its connection when it was sent
   int64_t client_idle_ns = 0;  // that its client had not read for before it was sent
 };
 
@@ -53,6 +56,7 @@ struct Told {
   int64_t spent = 0;  // nano-dollars, as the next
   int64_t held = 0;
   std::string hold;
+  std::vector<std::string> rows;  // of a list
 };
 
 struct OracleCounts {
@@ -68,7 +72,8 @@ struct OracleCounts {
 class Oracle {
  public:
   Oracle(Scheduler& scheduler, History& history, Workload& workload, const CostLoad& cost_load,
-         RedisNode& redis, std::vector<std::unique_ptr<DaemonHost>>& hosts);
+         const LogLoad& log_load, RedisNode& redis,
+         std::vector<std::unique_ptr<DaemonHost>>& hosts);
 
   // A request is on its way.
   void asked(const Request& request);
@@ -94,6 +99,7 @@ class Oracle {
 
   const OracleCounts& counts() const { return counts_; }
   CostOracle& costs() { return costs_; }
+  LogOracle& logs() { return logs_; }
 
  private:
   struct Admission {
@@ -143,6 +149,7 @@ class Oracle {
   std::vector<std::unique_ptr<DaemonHost>>& hosts_;
   const CostLoad& cost_load_;
   CostOracle costs_;
+  LogOracle logs_;
   std::map<std::pair<size_t, size_t>, Tally> tallies_;
   std::map<std::tuple<size_t, uint64_t, size_t, size_t>, Dark> dark_;  // host, life, rule, id
   struct Seen {

@@ -16,9 +16,10 @@ struct Table {
   std::vector<const Command*> sorted;
 
   Table() {
-    for (const auto commands : {key_commands(), string_commands(), list_commands(), hash_commands(),
-                                sorted_set_commands(), connection_commands(), channel_commands(),
-                                script_commands(), server_commands()}) {
+    for (const auto commands :
+         {key_commands(), string_commands(), list_commands(), hash_commands(), set_commands(),
+          sorted_set_commands(), connection_commands(), channel_commands(), transaction_commands(),
+          blocking_commands(), script_commands(), server_commands()}) {
       for (const Command& command : commands) {
         by_name.emplace(command.name, &command);
         sorted.push_back(&command);

@@ -71,9 +71,12 @@ std::span<const Command> key_commands();
 std::span<const Command> string_commands();
 std::span<const Command> list_commands();
 std::span<const Command> hash_commands();
+std::span<const Command> set_commands();
 std::span<const Command> sorted_set_commands();
 std::span<const Command> connection_commands();
 std::span<const Command> channel_commands();
+std::span<const Command> transaction_commands();
+std::span<const Command> blocking_commands();
 std::span<const Command> script_commands();
 std::span<const Command> server_commands();
 
@@ -119,5 +122,10 @@ struct PlaceRange {
   size_t count = 0;
 };
 PlaceRange places(int64_t first, int64_t last, size_t size);
+
+// LMOVE; of BLMOVE, with the same words in front, where there is something to move.
+void lmove(Call& call);
+// The words of both that say which ends are meant; or an error reply.
+bool has_ends(Call& call);
 
 }  // namespace toll::sim

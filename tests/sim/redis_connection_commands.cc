@@ -161,6 +161,7 @@ void quit(Call& call) {
 
 void reset(Call& call) {
   forget_channels(call.core, call.session);
+  call.session.transaction.reset();
   call.session.database = 0;
   call.session.name.clear();
   call.session.logged_in = !call.core.password;

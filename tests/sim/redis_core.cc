@@ -53,6 +53,12 @@ uint32_t flags_of(const RedisCore& core, const Command& command,
   return script == nullptr ? command.flags : flags_with(command.flags, script->traits);
 }
 
+// Whatever else is said within a transaction is kept for its EXEC, and may need memory.
+bool ends_transaction(const Command& command) {
+  return command.name == "exec" || command.name == "discard" || command.name == "quit" ||
+         command.name == "reset";
+}
+
 // Why a client's command is not run, with its code; "" if it is.
 std::string refusal(const RedisCore& core, const RedisSession& session, const Command& command,
                     std::span<const std::string_view> words) {
@@ -60,7 +66,11 @@ std::string refusal(const RedisCore& core, const RedisSession& session, const Co
     return "NOAUTH Authentication required.";
   }
   if (core.trouble != Trouble::kNone) {
-    std::string refused = refusal(core.trouble, command.name, flags_of(core, command, words));
+    uint32_t flags = flags_of(core, command, words);
+    // What it would run counts for EXEC; what is kept for it may need memory.
+    if (session.transaction && command.name == "exec") flags |= session.transaction->flags;
+    if (session.transaction && !ends_transaction(command)) flags |= kDenyOom;
+    std::string refused = refusal(core.trouble, command.name, flags);
     if (!refused.empty()) return refused;
   }
   if (!session.channels.empty() && !command.has(kSubscribed)) {
@@ -111,25 +121,52 @@ class ScriptRun : public ScriptHost {
   bool has_written_ = false;
 };
 
+// What is against the command, with its code; "" if it may be run.
+std::string fault_of(const RedisCore& core, const RedisSession& session, const Command* command,
+                     const Command* container, std::span<const std::string_view> words) {
+  if (container != nullptr) return unknown_subcommand(*container, words[1]);
+  if (command == nullptr) return unknown_command(words);
+  if (!command->takes(words.size())) {
+    return "ERR wrong number of arguments for '" + std::string(command->name) + "' command";
+  }
+  return session.inside ? std::string() : refusal(core, session, *command, words);
+}
+
+// A transaction of which one is refused is not run, nor is one whose EXEC is.
+void refuse(RedisSession& session, const Command* command, const std::string& error, Reply& reply) {
+  const bool of_exec = command != nullptr && command->name == "exec";
+  if (session.transaction) session.transaction->spoiled = true;
+  if (!of_exec) return reply.error(error);
+  session.transaction.reset();
+  reply.error("EXECABORT Transaction discarded because of: " + error);
+}
+
 }  // namespace
 
 void run_command(RedisCore& core, RedisSession& session, std::span<const std::string_view> words,
                  int64_t now_us, std::string& output) {
   Reply reply(output);
   const auto [command, container] = find(words);
-  if (container != nullptr) return reply.error(unknown_subcommand(*container, words[1]));
-  if (command == nullptr) return reply.error(unknown_command(words));
-  if (!command->takes(words.size())) {
-    return reply.error("ERR wrong number of arguments for '" + std::string(command->name) +
-                       "' command");
-  }
-  if (!session.inside) {
-    const std::string refused = refusal(core, session, *command, words);
-    if (!refused.empty()) return reply.error(refused);
-    ++core.commands_run;
+  const std::string refused = fault_of(core, session, command, container, words);
+  if (!refused.empty()) return refuse(session, command, refused, reply);
+  if (!session.inside) ++core.commands_run;
+  if (session.transaction && command->name != "multi" && !ends_transaction(*command)) {
+    session.transaction->calls.emplace_back(words.begin(), words.end());
+    session.transaction->flags |= flags_of(core, *command, words);
+    return reply.status("QUEUED");
   }
   Call call{words,   keys_of(core, session), now_us, now_us / 1000, reply, core,
             session, command->name};
+  command->run(call);
+}
+
+void run_queued(Call& exec, const std::vector<std::string>& words) {
+  const std::vector<std::string_view> views(words.begin(), words.end());
+  const Command* const command = find(views).command;
+  Call call{views,        keys_of(exec.core, exec.session),
+            exec.now_us,  exec.now_ms,
+            exec.reply,   exec.core,
+            exec.session, command->name};
   command->run(call);
 }
 

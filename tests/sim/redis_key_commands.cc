@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/redis_commands.h"
+#include "tests/sim/redis_core.h"
 #include "tests/sim/redis_expiry.h"
 #include "tests/sim/redis_glob.h"
 
@@ -31,7 +31,16 @@ std::optional<int64_t> read_expiry(Call& call, std::string_view word, ExpiryForm
 namespace {
 
 void del(Call& call) {
-  const auto erase = [&call](std::string_view name) { return call.keys.erase(name, call.now_ms); };
+  const auto erase = [&call](std::string_view name) {
+    const Key* const key = call.keys.find(name, call.now_ms);
+    const List* const list = key == nullptr ? nullptr : std::get_if<List>(&key->value);
+    if (list != nullptr && call.core.list_watcher != nullptr) {
+      for (const std::string& element : *list) {
+        call.core.list_watcher->on_list(name, element, ListEvent::kCutOff);
+      }
+    }
+    return call.keys.erase(name, call.now_ms);
+  };
   call.reply.integer(std::ranges::count_if(call.words.subspan(1), erase));
 }
 

@@ -86,7 +86,7 @@ std::vector<std::pair<std::string_view, std::string_view>> Hash::in_order() cons
 }
 
 std::string_view type_name(const Value& value) {
-  constexpr std::array<std::string_view, 4> kNames{"string", "list", "hash", "zset"};
+  constexpr std::array<std::string_view, 5> kNames{"string", "list", "hash", "zset", "set"};
   static_assert(kNames.size() == std::variant_size_v<Value>);
   return kNames.at(value.index());
 }

@@ -1,9 +1,10 @@
-// The keys of a simulated Redis: strings, lists, hashes and sorted sets, each with an expiry or
-// none.
+// The keys of a simulated Redis: strings, lists, sets, hashes and sorted sets, each with an expiry
+// or none.
 //
 // A key whose time is up does not exist: it is not found, not counted, and goes at the next touch
 // or sweep. The time is handed in. What comes out in an order comes out in one that depends on what
-// was done alone: names sorted, fields of a hash as they were first set, members by score and name.
+// was done alone: names and members of a set sorted, fields of a hash as they were first set,
+// members of a sorted one by score and name.
 //
 // A copy is a snapshot. One thread.
 #pragma once
@@ -16,6 +17,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -86,7 +88,8 @@ class Hash {
 };
 
 using List = std::deque<std::string>;
-using Value = std::variant<std::string, List, Hash, SortedSet>;
+using Set = std::set<std::string, std::less<>>;
+using Value = std::variant<std::string, List, Hash, SortedSet, Set>;
 
 // As TYPE calls it.
 std::string_view type_name(const Value& value);

@@ -30,7 +30,10 @@ class RedisNode final : private SocketOwner, private RedisSink {
   void stall(int64_t for_ns);
   // In that trouble for so long.
   void trouble(Trouble trouble, int64_t for_ns);
-  void flush_scripts() { server_.flush_scripts(); }
+  void flush_scripts() {
+    flushed_ns_ = scheduler_.now_ns();
+    server_.flush_scripts();
+  }
   void step_clock(int64_t us) {
     clock_us_ += us;
     break_off();
@@ -43,6 +46,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
   int64_t broke_ns() const { return broke_ns_; }  // the last time
   // The last time that it lost what it had acknowledged.
   int64_t forgot_ns() const { return forgot_ns_; }
+  int64_t flushed_ns() const { return flushed_ns_; }  // the last time that its scripts were
   RedisServer& server() { return server_; }
   int place() const { return place_; }
   const std::string& address() const { return address_; }
@@ -63,6 +67,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
 
   void serve_soon();
   void serve();
+  void pass_in_time();
   void send(int socket);
   void drop(int socket);
   void remember();
@@ -83,11 +88,13 @@ class RedisNode final : private SocketOwner, private RedisSink {
   std::map<int, Session> sessions_;
   std::deque<int> in_line_;
   bool serving_ = false;
+  bool passing_ = false;
   int64_t free_at_ns_ = 0;
   uint64_t troubles_ = 0;
   uint64_t breaks_ = 0;
   int64_t broke_ns_ = -3600 * kNsPerS;
   int64_t forgot_ns_ = -3600 * kNsPerS;
+  int64_t flushed_ns_ = -3600 * kNsPerS;
   std::deque<Snapshot> snapshots_;  // one a second, the oldest first
 };
 

@@ -38,7 +38,7 @@ class RandomCommands {
  private:
   // Words in small letters stand for what fill() makes of them; those behind a ? come or do not,
   // those behind a * several times.
-  static constexpr std::array<std::string_view, 60> kForms{
+  static constexpr std::array<std::string_view, 65> kForms{
       "SET key value ?setoption ?setoption ?setoption",
       "SET key whole ?setoption",
       "SET key whole",
@@ -85,6 +85,11 @@ class RandomCommands {
       "LRANGE key place place",
       "LTRIM key place place",
       "LLEN key",
+      "LMOVE key key end end",
+      "SADD key member *member",
+      "SADD key member *member",
+      "SREM key member *member",
+      "SMEMBERS key",
       "HSET key field value *fieldpair",
       "HGET key field",
       "HMGET key field *field",
@@ -160,6 +165,7 @@ class RandomCommands {
     if (part == "whole") return chance(80) ? std::to_string(between(-20, 20)) : pick(kNumbers);
     if (part == "place") return chance(92) ? std::to_string(between(-8, 8)) : pick(kNumbers);
     if (part == "bound") return chance(30) ? "(" + score() : score();
+    if (part == "end") return pick(kEnds);
     if (part == "when") return pick(kWhen);
     if (part == "addoption") return pick(kAddOptions);
     if (part == "glob") return pick(kGlobs);
@@ -198,6 +204,7 @@ class RandomCommands {
 
   static constexpr std::array<std::string_view, 9> kSetOptions{
       "NX", "XX", "GET", "KEEPTTL", "EX", "PX", "EXAT", "PXAT", "PXAT"};
+  static constexpr std::array<std::string_view, 3> kEnds{"LEFT", "RIGHT", "right"};
   static constexpr std::array<std::string_view, 4> kWhen{"NX", "XX", "GT", "LT"};
   static constexpr std::array<std::string_view, 6> kAddOptions{"NX", "XX", "GT",
                                                                "LT", "CH", "INCR"};

@@ -17,6 +17,7 @@ void start(RedisCore& core) {
 void forget(RedisCore& core, uint64_t number) {
   const auto found = core.sessions.find(number);
   forget_channels(core, found->second);
+  wait_no_more(core, number);
   core.sessions.erase(found);
 }
 
@@ -26,7 +27,7 @@ void end(RedisCore& core, uint64_t number) {
 }
 
 void serve(RedisCore& core, RedisSession& session, int64_t now_us) {
-  while (!session.ending) {
+  while (!session.ending && !session.waiting) {
     const bool logged_in = session.logged_in || !core.password;
     switch (session.reader.next(logged_in)) {
       case RequestReader::Next::kMore:
@@ -37,8 +38,28 @@ void serve(RedisCore& core, RedisSession& session, int64_t now_us) {
         break;
       case RequestReader::Next::kRequest:
         run_command(core, session, session.reader.words(), now_us, core.output);
+        serve_waiting(core, now_us);
         break;
     }
+  }
+}
+
+void take(RedisCore& core, RedisSession& from, std::string_view bytes, int64_t now_us) {
+  core.output.clear();
+  from.reader.feed(bytes);
+  serve(core, from, now_us);
+  from.reader.keep();
+  if (!core.output.empty()) core.sink.to_client(from.number, core.output);
+  if (from.ending) end(core, from.number);
+}
+
+// Those who waited say what else they have to say.
+void go_on(RedisCore& core, int64_t now_us) {
+  while (!core.served.empty()) {
+    const uint64_t number = core.served.front();
+    core.served.erase(core.served.begin());
+    const auto found = core.sessions.find(number);
+    if (found != core.sessions.end()) take(core, found->second, {}, now_us);
   }
 }
 
@@ -66,13 +87,21 @@ void RedisServer::connected(uint64_t session) {
 void RedisServer::received(uint64_t session, std::string_view bytes, int64_t now_us) {
   const auto found = core_->sessions.find(session);
   if (found == core_->sessions.end()) return;
-  RedisSession& from = found->second;
-  core_->output.clear();
-  from.reader.feed(bytes);
-  serve(*core_, from, now_us);
-  from.reader.keep();
-  if (!core_->output.empty()) core_->sink.to_client(session, core_->output);
-  if (from.ending) end(*core_, session);
+  take(*core_, found->second, bytes, now_us);
+  go_on(*core_, now_us);
+}
+
+void RedisServer::pass(int64_t now_us) {
+  end_waits(*core_, now_us);
+  go_on(*core_, now_us);
+}
+
+int64_t RedisServer::next_due_us() const {
+  return next_wait_ends_us(*core_);
+}
+
+void RedisServer::watch_lists(ListWatcher* watcher) {
+  core_->list_watcher = watcher;
 }
 
 void RedisServer::disconnected(uint64_t session) {
@@ -99,7 +128,17 @@ void RedisServer::restart(Snapshot keys) {
 }
 
 void RedisServer::set_trouble(Trouble trouble) {
+  const bool demoted = is_replica(trouble) && !is_replica(core_->trouble);
   core_->trouble = trouble;
+  // Who waits would wait for what its master brings.
+  while (demoted && !core_->waiting.empty()) {
+    const uint64_t number = core_->waiting.front();
+    core_->sink.to_client(
+        number,
+        "-UNBLOCKED force unblock from blocking operation, instance state changed "
+        "(master -> replica?)\r\n");
+    end(*core_, number);
+  }
 }
 
 Trouble RedisServer::trouble() const {
@@ -120,6 +159,8 @@ std::string RedisServer::run(std::span<const std::string_view> words, int64_t no
   std::string output;
   run_command(*core_, session, words, now_us, output);
   forget_channels(*core_, session);
+  serve_waiting(*core_, now_us);
+  go_on(*core_, now_us);
   return output;
 }
 

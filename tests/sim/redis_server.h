@@ -5,8 +5,7 @@
 // is compared with a real redis-server by redis_differential_test.cc, byte for byte.
 //
 // It has what Tollkeeper uses and what is needed to look at it; the rest is an unknown command. Not
-// there: transactions, blocking calls, RESP3, users other than "default", quotes in inline
-// commands.
+// there: WATCH, RESP3, users other than "default", quotes in inline commands.
 //
 // One thread. The sink must not call back into the server.
 #pragma once
@@ -38,6 +37,16 @@ class RedisSink {
   virtual void end_client(uint64_t session) = 0;
 };
 
+// Told of each element that comes to a list or is cut off, for who wants to know what became of it.
+enum class ListEvent : uint8_t { kPushedBack, kPushedFront, kCutOff };
+class ListWatcher {
+ public:
+  virtual void on_list(std::string_view key, std::string_view element, ListEvent event) = 0;
+
+ protected:
+  ~ListWatcher() = default;
+};
+
 inline constexpr int kDatabases = 16;
 
 // All keys of all databases at a time.
@@ -61,6 +70,10 @@ class RedisServer {
   void received(uint64_t session, std::string_view bytes, int64_t now_us);
   void disconnected(uint64_t session);
 
+  // Ends what waited until now. When that is to be called next, INT64_MAX: nothing waits.
+  void pass(int64_t now_us);
+  int64_t next_due_us() const;
+
   // What can befall it.
   void flush_scripts();
   Snapshot snapshot() const;
@@ -80,6 +93,8 @@ class RedisServer {
     return run(std::span(words.begin(), words.size()), now_us);
   }
 
+  // Of all databases. Null: none. It outlives the server, or another is set.
+  void watch_lists(ListWatcher* watcher);
   const Keys& keys(int database = 0) const;
   const std::string& run_id() const;
   std::vector<uint64_t> clients() const;  // in order

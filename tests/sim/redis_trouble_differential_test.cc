@@ -23,11 +23,12 @@ class RedisTrouble : public Both {
     server_.set_trouble(trouble);
     for (const Command* const command : all_commands()) {
       // What comes after two of these would be another thing; the rest tell of a server's own.
-      constexpr std::array<std::string_view, 7> kOthers{"hello", "quit", "subscribe", "client|id",
-                                                        "info",  "time", "script"};
+      constexpr std::array<std::string_view, 8> kOthers{"hello", "quit", "subscribe", "client|id",
+                                                        "info",  "time", "script",    "multi"};
       if (std::ranges::find(kOthers, command->name) == kOthers.end()) compare(sample(*command));
     }
     compare_scripts();
+    compare_transactions();
     compare({"HELLO", "x"});
     compare({"NOSUCH", "k"});
     compare({"GET"});
@@ -49,6 +50,18 @@ class RedisTrouble : public Both {
     words.push_back(bar == name.npos ? name : name.substr(bar + 1));
     while (!command.takes(words.size())) words.emplace_back("k");
     return words;
+  }
+
+  void compare_transactions() {
+    const Words reads{"GET", "k"};
+    const Words writes{"RPUSH", "list", "v"};
+    const Words script{"EVAL", "return redis.call('DEL', KEYS[1])", "1", "list"};
+    for (const std::vector<Words>& calls : std::vector<std::vector<Words>>{
+             {}, {reads}, {writes, {"LLEN", "list"}}, {script}, {{"NOSUCH"}, reads}}) {
+      compare({"MULTI"});
+      for (const Words& words : calls) compare(words);
+      compare({"EXEC"});
+    }
   }
 
   void compare_scripts() {

@@ -31,6 +31,16 @@ FLAWS = {
     "spends-aged": "promise 1",
     "returns-used": "promise 1",
     "trusts-lost-lease": "promise 1|order",
+    "acks-records-first": "promise 6",
+    "forgets-unsure-push": "promise 6",
+    "overtakes-spill": "promise 6, order",
+    "drops-uncounted": "promise 6",
+    "drops-from-disk-uncounted": "promise 6|liveness",
+    "removes-taken": "promise 6|liveness",
+    "forgets-undelivered": "promise 6",
+    "forgets-lost-take": "promise 6",
+    "leaves-orphans": "promise 6",
+    "drains-ahead": "promise 6",
 }
 
 
@@ -42,7 +52,9 @@ def run(*arguments):
 
 @pytest.mark.parametrize("flaw", FLAWS)
 def test_a_broken_promise_is_found(flaw):
-    code, output = run("--flaw", flaw, "--seed", 1, "--seeds", SEEDS_MOST, "--steps", 5000)
+    # Runs are about log records or about the rest: each finds its own sooner.
+    about = "--only-logs" if "promise 6" in FLAWS[flaw] else "--no-logs"
+    code, output = run("--flaw", flaw, "--seed", 1, "--seeds", SEEDS_MOST, "--steps", 5000, about)
     if code == -signal.SIGABRT:
         assert "Assertion" in output  # the daemon's own, which finds it sooner
         return

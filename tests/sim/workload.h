@@ -7,6 +7,7 @@
 
 #include "engine/policy.h"
 #include "tests/sim/cost_load.h"
+#include "tests/sim/log_load.h"
 #include "tests/sim/random.h"
 
 namespace toll::sim {
@@ -35,9 +36,23 @@ enum class Ask : uint8_t {
   kCostHold,
   kCostSettle,
   kCostCancel,
+  kLogPush,
+  kLogPop,
+  kLogWait,
+  kLogPeek,
+  kLogSize,
+  kLogStats,
+  kLogClear,
 };
+constexpr bool about_logs(Ask ask) {
+  return ask >= Ask::kLogPush;
+}
 constexpr bool about_costs(Ask ask) {
-  return ask >= Ask::kCostAdd;
+  return ask >= Ask::kCostAdd && !about_logs(ask);
+}
+// Replies are lists of records, which are the client's from then on.
+constexpr bool takes_records(Ask ask) {
+  return ask == Ask::kLogPop || ask == Ask::kLogWait;
 }
 
 struct Part {
@@ -52,6 +67,7 @@ struct Wish {
   std::vector<Part> parts;  // several: a CHECK of all or nothing
   uint64_t ticket = 0;      // of a RELEASE
   CostWish cost = {};
+  LogWish log = {};
 };
 
 class Workload {

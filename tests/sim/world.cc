@@ -22,6 +22,7 @@ constexpr int64_t kJudgeNs = 2 * kNsPerS;
 
 constexpr auto kFirstOfDisk = static_cast<size_t>(Fault::kPowerCut);
 constexpr uint64_t kCostSeed = 0x636f7374;
+constexpr uint64_t kLogSeed = 0x6c6f6773;
 
 // 2026-01-01 00:00:10 UTC: a day has just begun, so its window lasts.
 constexpr int64_t kEpochUs = 1'767'225'610'000'000;
@@ -58,7 +59,9 @@ World::World(const RunSettings& settings)
       network_(scheduler_, random_.fork()),
       workload_(random_.fork()),
       cost_random_(settings.seed ^ kCostSeed),
-      cost_load_(cost_random_.fork()) {
+      cost_load_(cost_random_.fork()),
+      log_random_(settings.seed ^ kLogSeed),
+      log_load_(log_random_.fork(), settings.logs) {
   auto logger = std::make_shared<spdlog::logger>("sim", std::make_shared<HistorySink>(history_));
   logger->set_level(spdlog::level::info);
   spdlog::set_default_logger(logger);
@@ -78,7 +81,8 @@ void World::build() {
                                   "10.0.0.1:6379", kEpochUs + random_.between(-3, 3) * 100'000);
   const int64_t hosts = random_.between(1, 3);
   for (int64_t i = 0; i < hosts; ++i) add_host(static_cast<size_t>(i));
-  oracle_ = std::make_unique<Oracle>(scheduler_, history_, workload_, cost_load_, *redis_, hosts_);
+  oracle_ = std::make_unique<Oracle>(scheduler_, history_, workload_, cost_load_, log_load_,
+                                     *redis_, hosts_);
   oracle_->set_way(Weather{}.most_delay_ns);
   add_clients();
   // Swarm testing (Groce et al., ISSTA 2012): runs that leave faults out find what runs with all of
@@ -87,7 +91,7 @@ void World::build() {
     if (random_.chance(40)) possible_.push_back(static_cast<Fault>(i));
   }
   fault_pause_ns_ = random_.skewed(20 * kNsPerMs, 5 * kNsPerS);
-  if (!cost_load_.on()) return;
+  if (!cost_load_.on() && !log_load_.on()) return;
   for (size_t i = kFirstOfDisk; i < kFaults; ++i) {
     if (cost_random_.chance(40)) possible_.push_back(static_cast<Fault>(i));
   }
@@ -101,6 +105,7 @@ void World::build() {
     if (cost_random_.chance(70)) possible_.insert(possible_.end(), 2, fault);
   }
   if (cost_random_.chance(70)) fault_pause_ns_ = std::min(fault_pause_ns_, 300 * kNsPerMs);
+  bend_to_logs();
 }
 
 void World::add_host(size_t number) {
@@ -121,6 +126,7 @@ void World::add_host(size_t number) {
   settings.costs = cost_load_.settings();
   host.journal = cost_load_.shape();
   host.disk_seed = cost_random_.next();
+  shape_logs(host);
   Weather weather;
   weather.least_delay_ns = kLeastDelayNs;
   weather.most_delay_ns = random_.skewed(100, 2'000) * kNsPerUs;
@@ -131,34 +137,38 @@ void World::add_host(size_t number) {
 
 void World::add_clients() {
   const int64_t pause_most_ns = random_.skewed(500 * kNsPerUs, 200 * kNsPerMs);
-  uint64_t number = 0;
   const auto make = [&](size_t host, size_t depth, CostLoad* costs) {
-    return std::make_unique<Client>(
-        scheduler_, network_, history_, *oracle_, workload_, *redis_, hosts_,
-        (costs == nullptr ? random_ : cost_random_).fork(),
-        ClientSettings{.number = ++number,
-                       .host = host,
-                       .place = kClientsPlace + hosts_[host]->settings().place,
-                       .depth = depth,
-                       .pause_least_ns = pause_most_ns / 4,
-                       .pause_most_ns = pause_most_ns,
-                       .costs = costs});
+    return make_client((costs == nullptr ? random_ : cost_random_).fork(),
+                       {.host = host,
+                        .depth = depth,
+                        .pause_least_ns = pause_most_ns / 4,
+                        .pause_most_ns = pause_most_ns,
+                        .costs = costs});
   };
   for (size_t host = 0; host < hosts_.size(); ++host) {
-    const int64_t clients = settings_.idle ? 0 : random_.between(1, 4);
+    const int64_t clients = settings_.idle || log_load_.alone() ? 0 : random_.between(1, 4);
     for (int64_t i = 0; i < clients; ++i) {
       clients_.push_back(make(host, static_cast<size_t>(random_.skewed(1, 32)), nullptr));
     }
     judges_.push_back(make(host, 64, nullptr));
     judges_.back()->rest();
   }
-  if (!cost_load_.on() || settings_.idle) return;
+  if (settings_.idle) return;
+  add_log_clients();
+  if (!cost_load_.on() || log_load_.alone()) return;
   for (size_t host = 0; host < hosts_.size(); ++host) {
     for (int64_t i = cost_random_.between(1, 2); i > 0; --i) {
       const auto depth = static_cast<size_t>(cost_random_.skewed(1, 32));
       clients_.push_back(make(host, depth, &cost_load_));
     }
   }
+}
+
+std::unique_ptr<Client> World::make_client(Random random, ClientSettings settings) {
+  settings.number = ++clients_made_;
+  settings.place = kClientsPlace + hosts_[settings.host]->settings().place;
+  return std::make_unique<Client>(scheduler_, network_, history_, *oracle_, workload_, *redis_,
+                                  hosts_, random, settings);
 }
 
 void World::run_until(int64_t when_ns) {
@@ -195,6 +205,7 @@ RunResult World::run() {
   result.faults = faults_;
   result.counts = oracle_->counts();
   result.charges = oracle_->costs().acknowledged();
+  result.records = oracle_->logs().acknowledged();
   result.network = network_.counts();
   result.redis_commands = redis_->server().commands_run();
   return result;
@@ -221,6 +232,7 @@ void World::begin(Fault fault) {
   if (of_client && clients_.empty()) return;
   ++faults_[static_cast<size_t>(fault)];
   disturb_until(scheduler_.now_ns() + for_ns);
+  if (may_lose(fault)) oracle_->logs().may_lose(busy_until_ns_);
   switch (fault) {
     case Fault::kKillDaemon:
     case Fault::kShutDownDaemon:
@@ -254,6 +266,12 @@ void World::begin(Fault fault) {
     case Fault::kClientStopsReading:
       return clients_[random_.below(clients_.size())]->stop_reading(for_ns);
   }
+}
+
+// A reply, a client's or Redis', or all of a process.
+bool World::may_lose(Fault fault) {
+  return fault != Fault::kReload && fault != Fault::kFlushScripts && fault != Fault::kDiskErrors &&
+         fault != Fault::kDiskFull;
 }
 
 void World::disturb_until(int64_t when_ns) {
@@ -371,12 +389,13 @@ void World::settle() {
   run_until(scheduler_.now_ns() + kJudgeNs);
   for (const auto& client : clients_) {
     if (!client->waiting()) continue;
-    history_.violation("liveness: {} requests of a client were never answered",
-                       client->waiting_for());
+    history_.violation("liveness: {}, were never answered", client->waiting_for());
   }
   judge_health();
   if (!settings_.idle) judge_sums();
   if (!history_.violated()) oracle_->costs().judge();
+  if (!history_.violated()) take_all_records();
+  if (!history_.violated()) oracle_->logs().judge();
 }
 
 void World::judge_health() {
@@ -387,8 +406,9 @@ void World::judge_health() {
       const std::string hosts = fmt::format("hosts={}", hosts_.size());
       const std::string costs = cost_load_.on() ? "costs=ready" : "costs=off";
       const std::string journal = cost_load_.on() ? "journal=ready" : "journal=off";
+      const std::string logs = log_load_.on() ? "logs=ready" : "logs=off";
       for (const std::string& word :
-           {std::string("redis=up"), std::string("breaker=closed"), hosts, costs, journal}) {
+           {std::string("redis=up"), std::string("breaker=closed"), hosts, costs, journal, logs}) {
         if (reply.text.find(word) != std::string::npos) continue;
         history_.violation("liveness: {} says {} and not {}, long after the last fault",
                            hosts_[i]->settings().name, reply.text, word);

@@ -15,6 +15,7 @@
 #include "tests/sim/cost_load.h"
 #include "tests/sim/daemon_host.h"
 #include "tests/sim/history.h"
+#include "tests/sim/log_load.h"
 #include "tests/sim/network.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/redis_node.h"
@@ -58,6 +59,7 @@ struct RunSettings {
   uint64_t steps = 20'000;  // under faults
   bool idle = false;        // no clients: how fast is nothing?
   bool aloud = false;
+  LogShare logs = LogShare::kDrawn;
 };
 
 struct RunResult {
@@ -68,6 +70,7 @@ struct RunResult {
   std::array<uint64_t, kFaults> faults{};
   OracleCounts counts;
   uint64_t charges = 0;  // acknowledged
+  uint64_t records = 0;  // likewise
   NetworkCounts network;
   uint64_t redis_commands = 0;
 };
@@ -83,9 +86,11 @@ class World {
   void build();
   void add_host(size_t number);
   void add_clients();
+  std::unique_ptr<Client> make_client(Random random, ClientSettings settings);
   void run_until(int64_t when_ns);
   void disturb();
   void begin(Fault fault);
+  static bool may_lose(Fault fault);
   void begin_at_host(Fault fault, size_t number, int64_t for_ns);
   void begin_on_the_way(Fault fault, size_t number, int64_t for_ns);
   void begin_at_redis(Fault fault, int64_t for_ns);
@@ -96,6 +101,12 @@ class World {
   void end_copy(size_t of, size_t to);
   void restore_state(size_t number, int64_t for_ns);
   void end_restore(size_t number);
+  // world_logs.cc
+  void shape_logs(HostSettings& host);
+  void add_log_clients();
+  void bend_to_logs();
+  test::MemoryDisk& any_disk(DaemonHost& host);
+  void take_all_records();
   bool owns_name(const DaemonHost& host, uint64_t from_life) const;
   void start_again(DaemonHost& host, int64_t after_ns);
   void disturb_until(int64_t when_ns);
@@ -113,12 +124,15 @@ class World {
   // Drawn from by what came later than most, so that older seeds mean what they meant.
   Random cost_random_;
   CostLoad cost_load_;
+  Random log_random_;  // likewise
+  LogLoad log_load_;
   std::unique_ptr<RedisNode> redis_;
   std::vector<std::unique_ptr<DaemonHost>> hosts_;
   std::unique_ptr<Oracle> oracle_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Client>> judges_;  // one for each host, that ask at the end
   std::vector<Fault> possible_;                  // of all faults, those of this run
+  uint64_t clients_made_ = 0;
   int64_t fault_pause_ns_ = 0;
   bool disturbing_ = false;
   int64_t busy_until_ns_ = 0;  // the last of the faults under way

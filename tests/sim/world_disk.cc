@@ -34,7 +34,7 @@ void World::begin_at_disk(Fault fault, size_t number, int64_t for_ns) {
       host.cut_power();
       return start_again(host, for_ns);
     case Fault::kDieWhileWriting:
-      host.die_at(1 + cost_random_.below(kSoonOperations), cost_random_.chance(60));
+      host.die_at(any_disk(host), 1 + cost_random_.below(kSoonOperations), cost_random_.chance(60));
       return start_again(host, kNsPerS + for_ns);
     case Fault::kDiskErrors:
       return disk_errors(host, for_ns);
@@ -42,8 +42,9 @@ void World::begin_at_disk(Fault fault, size_t number, int64_t for_ns) {
       const uint64_t room = cost_random_.chance(50) ? 0 : cost_random_.below(16 << 10);
       history_.tell("the disk of {} has {} bytes left for {} us", host.settings().name, room,
                     for_ns / kNsPerUs);
-      host.disk().fill(host.disk().bytes_used() + room);
-      return scheduler_.after(for_ns, [&host] { host.disk().fill(std::nullopt); });
+      test::MemoryDisk& disk = any_disk(host);
+      disk.fill(disk.bytes_used() + room);
+      return scheduler_.after(for_ns, [&disk] { disk.fill(std::nullopt); });
     }
     case Fault::kCopiedState:
       return copy_state(number, for_ns);
@@ -56,17 +57,18 @@ void World::disk_errors(DaemonHost& host, int64_t for_ns) {
   constexpr std::array kKinds = {FileOperation::kWrite,  FileOperation::kSync,
                                  FileOperation::kCreate, FileOperation::kRename,
                                  FileOperation::kRead,   FileOperation::kSyncDirectory};
+  test::MemoryDisk& disk = any_disk(host);
   if (cost_random_.chance(50)) {
     history_.tell("one operation of the disk of {} fails", host.settings().name);
-    host.disk().fail_at(1 + cost_random_.below(kSoonOperations), EIO);
-    if (cost_random_.chance(50)) host.disk().fail_again_after(1 + cost_random_.below(4));
+    disk.fail_at(1 + cost_random_.below(kSoonOperations), EIO);
+    if (cost_random_.chance(50)) disk.fail_again_after(1 + cost_random_.below(4));
     return;
   }
   history_.tell("the disk of {} fails for {} us", host.settings().name, for_ns / kNsPerUs);
   for (const FileOperation kind : kKinds) {
-    if (cost_random_.chance(40)) host.disk().fail_each(kind, EIO);
+    if (cost_random_.chance(40)) disk.fail_each(kind, EIO);
   }
-  scheduler_.after(for_ns, [&host] { host.disk().heal(); });
+  scheduler_.after(for_ns, [&disk] { disk.heal(); });
 }
 
 // ---- two daemons of one name ----
