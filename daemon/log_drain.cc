@@ -189,6 +189,8 @@ void LogDrain::frame_done() {
 void LogDrain::move_on() {
   if (done_ <= spill_.drained.get()) return;
   spill_.drained.set(done_);
+  // Who waits for it.
+  for (uint32_t i = 1; i < worker_.process().workers_count; ++i) worker_.process().post.wake(i);
 }
 
 void LogDrain::read_on() {

@@ -18,6 +18,9 @@ constexpr size_t kBatchBytes = size_t{256} << 10;
 constexpr size_t kBatchRecords = 1024;
 // What may wait on one worker; past it a push is refused.
 constexpr size_t kWaitingBytesMax = size_t{16} << 20;
+// So much of the spill is drained in so long, where Redis is well.
+constexpr uint64_t kSoonDrainedBytes = uint64_t{4} << 20;
+constexpr int64_t kSoonDrainedNs = 50'000'000;
 
 }  // namespace
 
@@ -80,8 +83,25 @@ void Logs::pump() {
   look_after_written();
   if (waiting_.empty() || flying_ != nullptr) return;
   if (link_ == nullptr) return send_to_queue();
-  if (may_push()) return push_next();
+  if (may_push()) {
+    waits_by_ns_ = 0;
+    return push_next();
+  }
+  if (waits_for_drain()) return;
+  waits_by_ns_ = 0;
   spill_next();
+}
+
+bool Logs::waits_for_drain() {
+  const int64_t now_ns = worker_.turn_ns();
+  if (!link_->ready() || committing_ || now_ns < retry_ns_) return false;
+  if (waiting_.front()->number != 0) return false;
+  const engine::JournalPosition drained = spill_.drained.get();
+  const bool soon = drained.segment == behind_until_.segment &&
+                    behind_until_.offset - drained.offset <= kSoonDrainedBytes;
+  if (!soon || waiting_bytes_ > kWaitingBytesMax / 2) return false;
+  if (waits_by_ns_ == 0) waits_by_ns_ = now_ns + kSoonDrainedNs;
+  return now_ns < waits_by_ns_;
 }
 
 bool Logs::may_push() {

@@ -46,6 +46,7 @@ class Logs final : public LogPusher::Owner {
 
   // Once a turn, after requests were collected.
   void pump();
+  int64_t next_due_ns() const { return waits_by_ns_ == 0 ? INT64_MAX : waits_by_ns_; }
   bool idle() const;
 
  private:
@@ -54,6 +55,7 @@ class Logs final : public LogPusher::Owner {
   std::unique_ptr<LogBatch> new_batch();
   void recycle(std::unique_ptr<LogBatch> batch);
   bool may_push();
+  bool waits_for_drain();
   void push_next();
   void spill_next();
   void send_to_queue();
@@ -75,7 +77,8 @@ class Logs final : public LogPusher::Owner {
   bool committing_ = false;
   // Once the spill is drained so far, none of our records are in it.
   engine::JournalPosition behind_until_;
-  int64_t retry_ns_ = 0;  // nothing is pushed before
+  int64_t waits_by_ns_ = 0;  // for the last of them to be drained, no longer; 0: does not
+  int64_t retry_ns_ = 0;     // nothing is pushed before
   int64_t said_ns_ = 0;
   std::vector<LogRequest*> written_;  // their sessions are still sending
 };

@@ -195,6 +195,7 @@ int64_t Worker::sleep_ns(int64_t now_ns) const {
   if (store_ != nullptr) due_ns = std::min(due_ns, store_->next_due_ns());
   if (fleet_ != nullptr) due_ns = std::min(due_ns, fleet_->next_due_ns());
   if (costs_ != nullptr) due_ns = std::min(due_ns, costs_->next_due_ns());
+  if (logs_ != nullptr) due_ns = std::min(due_ns, logs_->next_due_ns());
   if (log_home_ != nullptr) due_ns = std::min(due_ns, log_home_->next_due_ns());
   if (due_ns == INT64_MAX) return kForeverNs;
   return std::max<int64_t>(due_ns - now_ns, 0);

@@ -116,6 +116,25 @@ def test_redis_away_and_back(daemon, proxy):
     check(producers, everything(one))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_under_load_without_a_pause_they_go_to_redis_again(daemon, proxy, workers):
+    """... though there is no moment in which all that was spilled is drained by itself."""
+    one = joined(daemon(config(proxy.url()), workers=workers))
+    with Producers(one, count=6, depth=128) as producers:
+        eventually(lambda: "redis" in producers.sources, "they go to redis")
+        proxy.refuse()
+        producers.sources.clear()
+        eventually(lambda: "spill" in producers.sources, "they are spilled")
+        proxy.pass_on()
+
+        def only_redis():
+            producers.sources.clear()
+            time.sleep(0.3)
+            return producers.sources == {"redis"}
+        eventually(only_redis, "they go to redis", within=20)
+    check(producers, everything(one))
+
+
 def test_the_link_cut_at_any_byte_loses_and_repeats_nothing(daemon, proxy):
     rng = random.Random(SEED)
     one = joined(daemon(config(proxy.url())))
