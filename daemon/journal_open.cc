@@ -105,10 +105,10 @@ std::expected<std::vector<Journal::Impl::Candidate>, std::string> Journal::Impl:
     };
     auto bytes = header();
     if (!bytes) bytes = header();
-    // What cannot be read now may be read by the next start, when the charges in it come too late.
+    // What cannot be read now may be read by the next start, when what is in it comes too late.
     if (!bytes) {
       return std::unexpected(bytes.error().text +
-                             "; its charges would be missed. Move it away to start without it");
+                             "; what is in it would be missed. Move it away to start without it");
     }
     candidate.header = engine::decode_segment_header({bytes->data(), bytes->size()});
     if (candidate.header && candidate.header->number == candidate.number) continue;

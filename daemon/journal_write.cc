@@ -16,8 +16,8 @@ namespace {
 
 net::FileError no_room(uint64_t bytes_max) {
   return {.code = ENOSPC,
-          .text = fmt::format("the journal has reached its {} bytes: what keeps it is charges that "
-                              "could not be sent yet, or not for long enough",
+          .text = fmt::format("it has reached its {} bytes: what keeps it could not be sent yet, or "
+                              "not for long enough",
                               bytes_max)};
 }
 

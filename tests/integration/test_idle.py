@@ -2,8 +2,8 @@
 
 import time
 
-from support import binaries
 from support.process import voluntary_switches
+from support.waiting import eventually
 
 POLICIES = """
 [policies.lasting]
@@ -15,14 +15,16 @@ SECONDS = 3.0
 
 def wake_ups(one):
     """By thread, how often it went back to sleep during SECONDS."""
+    def quiet():
+        seen = voluntary_switches(one.pid)
+        time.sleep(0.3)
+        return voluntary_switches(one.pid) == seen
+    eventually(quiet, "what it does at its start is done")
     before = voluntary_switches(one.pid)
     time.sleep(SECONDS)
     after = voluntary_switches(one.pid)
-    counted = {f"{name}/{thread}": count - before.get(thread, (name, 0))[1]
-               for thread, (name, count) in after.items()}
-    if binaries.sanitized():  # the thread sanitizer has a thread of its own that never rests
-        del counted[max(counted, key=counted.get)]
-    return counted
+    return {f"{name}/{thread}": count - before.get(thread, (name, 0))[1]
+            for thread, (name, count) in after.items()}
 
 
 def test_an_idle_daemon_with_an_idle_client_wakes_at_most_once_a_second(daemon, shape):

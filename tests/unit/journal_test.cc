@@ -393,7 +393,7 @@ TEST_F(JournalTest, BytesMaxIsNotPassedAndRoomComesBackWithRemoval) {
     ASSERT_LT(ledger.entries.size(), 100U);
   }
   EXPECT_EQ(start.journal.state(), JournalState::kFull);
-  EXPECT_THAT(start.journal.trouble(), HasSubstr("the journal has reached its 40960 bytes"));
+  EXPECT_THAT(start.journal.trouble(), HasSubstr("it has reached its 40960 bytes"));
   EXPECT_LE(disk.bytes_used(), settings.bytes_max + 200);
   ledger.released = ledger.entries[ledger.entries.size() - 2].position;
   start.journal.release(ledger.released);
