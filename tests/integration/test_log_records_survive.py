@@ -8,6 +8,7 @@ import time
 import pytest
 
 from support import log_records as logs
+from support.small_disk import SmallDisk
 from support.store import health, joined, statistics
 from support.waiting import eventually
 
@@ -267,3 +268,31 @@ def test_a_redis_that_is_full_takes_none_and_nobody_spins(daemon, redis):
         eventually(lambda: health(other)["logs"] == "ready", "the spill is drained", 90)
     assert everything(one) == some
     client.close()
+
+
+@pytest.mark.parametrize("mounts", [True, False], ids=["disk", "file"])
+def test_a_full_disk_refuses_what_redis_does_not_take(daemon, proxy, place, mounts):
+    disk = SmallDisk(place, mounts)
+    try:
+        one = joined(daemon(config(proxy.url()), server={"state_dir": disk.path / "state"}))
+        with Producers(one) as producers:
+            def come(source):
+                producers.sources.clear()
+                eventually(lambda: source in producers.sources, source, within=20)
+
+            proxy.refuse()
+            come("spill")
+            disk.fill(one)
+            come("UNAVAILABLE")
+            with one.line() as client:
+                assert client.ask("PING").word == "OK"
+                eventually(lambda: health(client)["logs"] == "refused", "it is told")
+            disk.make_room(one)
+            come("spill")
+            proxy.pass_on()
+            come("redis")
+        with one.line() as client:
+            eventually(lambda: health(client)["logs"] == "ready", "the spill is drained", 90)
+        check(producers, everything(one), exactly=True)
+    finally:
+        disk.close()
