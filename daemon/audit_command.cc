@@ -218,8 +218,7 @@ int run_audit_command(std::span<const std::string> words, std::FILE* out) {
 int run_pseudonymize_command(std::span<const std::string> words, std::FILE* out) {
   std::string key_file;
   if (!words.empty() && words[0] == "--key-file") {
-    if (words.size() < 2)
-      return fault("usage: tollkeeper pseudonymize [--key-file FILE] [ID...]");
+    if (words.size() < 2) return fault("usage: tollkeeper pseudonymize [--key-file FILE] [ID...]");
     key_file = words[1];
     words = words.subspan(2);
   }

@@ -15,10 +15,11 @@ using engine::kSegmentHeaderBytes;
 namespace {
 
 net::FileError no_room(uint64_t bytes_max) {
-  return {.code = ENOSPC,
-          .text = fmt::format("it has reached its {} bytes: what keeps it could not be sent yet, or "
-                              "not for long enough",
-                              bytes_max)};
+  return {
+      .code = ENOSPC,
+      .text = fmt::format("it has reached its {} bytes: what keeps it could not be sent yet, or "
+                          "not for long enough",
+                          bytes_max)};
 }
 
 }  // namespace

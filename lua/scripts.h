@@ -20,11 +20,11 @@ struct Script {
   std::string_view sha1_6;
 };
 
-extern const Script kCosts;   // one batch of charges and of questions about accounts
-extern const Script kEpoch;   // a daemon claims its name for this start
+extern const Script kCosts;      // one batch of charges and of questions about accounts
+extern const Script kEpoch;      // a daemon claims its name for this start
 extern const Script kLimits;     // one batch of decisions
 extern const Script kLogreturn;  // log records that were taken and not delivered go back
 extern const Script kLogtrim;    // cuts the list of log records to its length
-extern const Script kNodes;   // the heartbeat: which daemons of the fleet are alive
+extern const Script kNodes;      // the heartbeat: which daemons of the fleet are alive
 
 }  // namespace toll::lua
