@@ -69,7 +69,10 @@ void LogOracle::unread(const Request& request, const Told& reply) {
   }
 }
 
-void LogOracle::check_error(const Request& request, const Told& reply) const {
+void LogOracle::check_error(const Request& request, const Told& reply) {
+  if (request.wish.ask == Ask::kLogPush) {
+    records_.find(request.wish.log.record)->second.refused = true;
+  }
   if (reply.text.starts_with("BUSY") || reply.text.starts_with("UNAVAILABLE")) return;
   history_.violation("request {} of client {} is answered ERR {}", request.number, request.client,
                      reply.text);
@@ -101,7 +104,7 @@ void LogOracle::delivered(const Request& request, const std::string& text) {
     history_.violation("promise 6: the record {} is given twice, and nothing was lost",
                        shown(text));
   }
-  if (moved_back(*record) || !request.alone) return;
+  if (moved_back(*record) || may_come_late(*record) || !request.alone) return;
   uint64_t& last = last_delivered_[{{request.client, request.wish.log.connection}, record->stream}];
   if (record->number < last) {
     history_.violation("promise 6, order: client {} is given {} after number {} of the same",
@@ -122,6 +125,15 @@ bool LogOracle::forgotten(const Record& record) const {
 bool LogOracle::may_come_twice(const Record& record) const {
   if (record.pushes > 1 || forgotten(record)) return true;
   return record.given_back > 0 && lost_ns_ + kMissedNs >= record.sent_ns;
+}
+
+bool LogOracle::may_come_late(const Record& record) const {
+  return record.refused && ended_since(record, record.sent_ns);
+}
+
+bool LogOracle::ended_since(const Record& record, int64_t when_ns) const {
+  const auto& ends = hosts_[record.host]->ends_ns();
+  return !ends.empty() && ends.back() >= when_ns;
 }
 
 // ---- what comes to the queue in Redis ----
@@ -146,6 +158,7 @@ void LogOracle::on_list(std::string_view key, std::string_view element, ListEven
 void LogOracle::came_to_queue(const std::string& text, Record& record) {
   if (++record.pushes == 1) {
     record.pushed_ns = scheduler_.now_ns();
+    if (may_come_late(record)) return;
     uint64_t& last = last_in_queue_[record.stream];
     if (record.number < last) {
       history_.violation("promise 6, order: {} comes to the queue behind number {} of the same",
@@ -155,10 +168,8 @@ void LogOracle::came_to_queue(const std::string& text, Record& record) {
     return;
   }
   const int64_t since_ns = std::max(record.sent_ns, record.pushed_ns - kOnTheWayNs);
-  const auto& ends = hosts_[record.host]->ends_ns();
-  const bool ended = !ends.empty() && ends.back() >= since_ns;
   const bool unnoted = redis_.forgot_ns() >= since_ns || redis_.flushed_ns() >= since_ns;
-  if (ended || unnoted) return;
+  if (ended_since(record, since_ns) || unnoted) return;
   history_.violation("promise 6: the record {} comes to the queue twice, and its daemon lives",
                      shown(text));
 }
@@ -217,8 +228,8 @@ void LogOracle::judge_counters() const {
   const auto sure = static_cast<uint64_t>(
       std::ranges::count_if(cuts_ns_, [&](int64_t cut_ns) { return !ended_around(cut_ns); }));
   // What a push cut off whose reply was lost is looked up with its records, which are then on the
-  // disk; where that refused them, it is not.
-  const bool misses = sums.refused == 0 && sums.dropped_by_redis < sure;
+  // disk; where that refused or dropped them, it is not.
+  const bool misses = sums.refused == 0 && sums.dropped_by_redis + sums.dropped_from_disk < sure;
   if (misses || (!ended && sums.dropped_by_redis > cuts_ns_.size())) {
     history_.violation("promise 6: {} records were cut off the queue, {} were counted as dropped",
                        cuts_ns_.size(), sums.dropped_by_redis);

@@ -8,12 +8,12 @@
 // - A record comes to the queue once, unless the process that pushed it ended, Redis forgot, or its
 //   scripts were flushed; and it goes to a consumer once, unless something was lost on its way.
 // - What one connection pushes comes to the queue in its order. So it is taken in that order, too,
-// but
-//   for what was given back (a client that left, a lost reply, a daemon that died): that comes to
-//   the front of the queue again, after what others took meanwhile, and in no order of its own.
+//   but for what was given back (a client that left, a lost reply, a daemon that died): that comes
+//   to the front of the queue again, after what others took meanwhile, and in no order of its own.
 //   What a client pushes on another connection may overtake what it pushed before: there it belongs
 //   to another worker, which does not wait for the first one's spill. A replay after a crash
-//   repeats records in their order.
+//   repeats records in their order. One that was refused may have come to the disk nonetheless, as
+//   the write of which an error was told; then it comes once its daemon was started anew.
 // - pushed = popped - returned + dropped, exactly, where nothing crashed or was lost.
 #pragma once
 
@@ -67,6 +67,7 @@ class LogOracle final : private ListWatcher {
     size_t host = 0;
     int64_t sent_ns = 0;
     bool acknowledged = false;
+    bool refused = false;
     uint64_t pushes = 0;    // to the end of the queue
     int64_t pushed_ns = 0;  // the first time
     uint64_t given_back = 0;
@@ -78,12 +79,14 @@ class LogOracle final : private ListWatcher {
   void on_list(std::string_view key, std::string_view element, ListEvent event) override;
   void came_to_queue(const std::string& text, Record& record);
   void check_pushed(const Request& request, const Told& reply, int64_t calm_ns);
-  void check_error(const Request& request, const Told& reply) const;
+  void check_error(const Request& request, const Told& reply);
   void delivered(const Request& request, const std::string& text);
   Record* known(std::string_view text);
   bool moved_back(const Record& record) const;
   bool forgotten(const Record& record) const;
   bool may_come_twice(const Record& record) const;
+  bool may_come_late(const Record& record) const;
+  bool ended_since(const Record& record, int64_t when_ns) const;  // the process it was pushed to
   bool ended_around(int64_t when_ns) const;
   void judge_lost() const;
   void judge_counters() const;

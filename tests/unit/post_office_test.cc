@@ -112,10 +112,9 @@ TEST(PostOffice, RoomComesBackWithTheReply) {
 
 // Each worker asks the others and answers them, sleeping on its doorbell whenever it has nothing to
 // do. A lost wake-up would hang; the numbers show that nothing is lost, doubled or out of order.
-void work(PostOffice<Note>& post, uint32_t self, uint64_t questions, std::atomic<uint32_t>& busy) {
-  auto loop = Loop::make(Backend::kEpoll);
-  ASSERT_TRUE(loop.has_value()) << loop.error();
-  post.open(self, (*loop)->doorbell());
+void work(PostOffice<Note>& post, Loop& loop, uint32_t self, uint64_t questions,
+          std::atomic<uint32_t>& busy) {
+  post.open(self, loop.doorbell());
   const uint32_t workers = post.workers();
   std::vector<std::unique_ptr<Note>> notes;
   std::vector<uint64_t> next_reply(workers, 0);
@@ -156,7 +155,7 @@ void work(PostOffice<Note>& post, uint32_t self, uint64_t questions, std::atomic
     }
     const bool all_asked = std::accumulate(asked.begin(), asked.end(), uint64_t{0}) == expected;
     const bool sleep = all_asked && post.may_sleep(self) && busy.load() > 0;
-    (*loop)->run_once(sleep ? -1 : 0);
+    loop.run_once(sleep ? -1 : 0);
     post.awake(self);
   }
   EXPECT_EQ(answered, expected);
@@ -166,9 +165,16 @@ TEST(PostOffice, NoWakeUpIsLostAndNoLetterBetweenManyThreads) {
   static constexpr uint32_t kWorkers = 3;
   PostOffice<Note> post(kWorkers, 8);
   std::atomic<uint32_t> busy{kWorkers};
+  // They outlive the threads: who is done last may still ring one that has ended.
+  std::vector<std::unique_ptr<Loop>> loops;
+  for (uint32_t self = 0; self < kWorkers; ++self) {
+    auto loop = Loop::make(Backend::kEpoll);
+    ASSERT_TRUE(loop.has_value()) << loop.error();
+    loops.push_back(std::move(*loop));
+  }
   std::vector<std::jthread> threads;
   for (uint32_t self = 0; self < kWorkers; ++self) {
-    threads.emplace_back([&, self] { work(post, self, 20'000, busy); });
+    threads.emplace_back([&, self] { work(post, *loops[self], self, 20'000, busy); });
   }
 }
 
