@@ -14,6 +14,8 @@ constexpr int64_t kAnsweredNs = 1'500 * kNsPerMs;
 // What a process sent arrives within so long of its end; and what it had not heard of yet was sent
 // no longer before it.
 constexpr int64_t kOnTheWayNs = 10 * kNsPerS;
+// From what Redis says of a push to the same push again, at most.
+constexpr int64_t kLookedUpNs = kNsPerS;
 // What was lost is missed after so long: a process that is gone, or seems so.
 constexpr int64_t kMissedNs = 15 * kNsPerS;
 
@@ -150,7 +152,7 @@ void LogOracle::on_list(std::string_view key, std::string_view element, ListEven
       return;
     case ListEvent::kCutOff:
       ++record->cut_off;
-      cuts_ns_.push_back(scheduler_.now_ns());
+      cuts_.push_back({scheduler_.now_ns(), hears_late()});
       return;
   }
 }
@@ -158,6 +160,7 @@ void LogOracle::on_list(std::string_view key, std::string_view element, ListEven
 void LogOracle::came_to_queue(const std::string& text, Record& record) {
   if (++record.pushes == 1) {
     record.pushed_ns = scheduler_.now_ns();
+    record.came_late = hears_late();
     if (may_come_late(record)) return;
     uint64_t& last = last_in_queue_[record.stream];
     if (record.number < last) {
@@ -169,9 +172,20 @@ void LogOracle::came_to_queue(const std::string& text, Record& record) {
   }
   const int64_t since_ns = std::max(record.sent_ns, record.pushed_ns - kOnTheWayNs);
   const bool unnoted = redis_.forgot_ns() >= since_ns || redis_.flushed_ns() >= since_ns;
-  if (ended_since(record, since_ns) || unnoted) return;
+  if (ended_since(record, since_ns) || unnoted || looked_up_in_vain(record)) return;
   history_.violation("promise 6: the record {} comes to the queue twice, and its daemon lives",
                      shown(text));
+}
+
+// What Redis does now was asked by a connection whose client has given it up.
+bool LogOracle::hears_late() const {
+  return redis_.heard_late_ns() == scheduler_.now_ns();
+}
+
+// Of two comings one is late: its daemon had asked before whether it had come, and pushed it again.
+bool LogOracle::looked_up_in_vain(const Record& record) const {
+  return hears_late() ||
+         (record.came_late && scheduler_.now_ns() - record.pushed_ns <= kLookedUpNs);
 }
 
 // ---- the end ----
@@ -225,14 +239,14 @@ void LogOracle::judge_counters() const {
   }
   // Notes of what was dropped were lost, or never made.
   if (redis_.forgot_ns() >= 0 || redis_.flushed_ns() >= 0) return;
-  const auto sure = static_cast<uint64_t>(
-      std::ranges::count_if(cuts_ns_, [&](int64_t cut_ns) { return !ended_around(cut_ns); }));
+  const auto sure = static_cast<uint64_t>(std::ranges::count_if(
+      cuts_, [&](const Cut& cut) { return !cut.late && !ended_around(cut.when_ns); }));
   // What a push cut off whose reply was lost is looked up with its records, which are then on the
   // disk; where that refused or dropped them, it is not.
   const bool misses = sums.refused == 0 && sums.dropped_by_redis + sums.dropped_from_disk < sure;
-  if (misses || (!ended && sums.dropped_by_redis > cuts_ns_.size())) {
+  if (misses || (!ended && sums.dropped_by_redis > cuts_.size())) {
     history_.violation("promise 6: {} records were cut off the queue, {} were counted as dropped",
-                       cuts_ns_.size(), sums.dropped_by_redis);
+                       cuts_.size(), sums.dropped_by_redis);
   }
   const uint64_t dropped = sums.dropped_by_redis + sums.dropped_from_disk;
   if (lost_ns_ >= 0 || sums.pushed == sums.popped - sums.returned + dropped) return;

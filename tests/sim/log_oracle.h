@@ -5,8 +5,9 @@
 //   only what was in Redis when it forgot. What a client had in its hands and never read is its own
 //   loss.
 // - What comes is what somebody pushed, byte for byte.
-// - A record comes to the queue once, unless the process that pushed it ended, Redis forgot, or its
-//   scripts were flushed; and it goes to a consumer once, unless something was lost on its way.
+// - A record comes to the queue once, unless the process that pushed it ended, Redis forgot, its
+//   scripts were flushed, or a push came from a connection that was given up after it was asked
+//   whether it had come; and it goes to a consumer once, unless something was lost on its way.
 // - What one connection pushes comes to the queue in its order. So it is taken in that order, too,
 //   but for what was given back (a client that left, a lost reply, a daemon that died): that comes
 //   to the front of the queue again, after what others took meanwhile, and in no order of its own.
@@ -68,8 +69,9 @@ class LogOracle final : private ListWatcher {
     int64_t sent_ns = 0;
     bool acknowledged = false;
     bool refused = false;
-    uint64_t pushes = 0;    // to the end of the queue
-    int64_t pushed_ns = 0;  // the first time
+    uint64_t pushes = 0;     // to the end of the queue
+    int64_t pushed_ns = 0;   // the first time
+    bool came_late = false;  // that time, by a connection that was given up
     uint64_t given_back = 0;
     uint64_t cut_off = 0;
     uint64_t delivered = 0;
@@ -86,6 +88,8 @@ class LogOracle final : private ListWatcher {
   bool forgotten(const Record& record) const;
   bool may_come_twice(const Record& record) const;
   bool may_come_late(const Record& record) const;
+  bool hears_late() const;
+  bool looked_up_in_vain(const Record& record) const;
   bool ended_since(const Record& record, int64_t when_ns) const;  // the process it was pushed to
   bool ended_around(int64_t when_ns) const;
   void judge_lost() const;
@@ -100,7 +104,11 @@ class LogOracle final : private ListWatcher {
   std::map<Stream, uint64_t> last_in_queue_;  // number
   // By who took them.
   std::map<std::pair<Stream, Stream>, uint64_t> last_delivered_;
-  std::vector<int64_t> cuts_ns_;
+  struct Cut {
+    int64_t when_ns;
+    bool late;  // by a connection that was given up
+  };
+  std::vector<Cut> cuts_;
   uint64_t acknowledged_ = 0;
   int64_t lost_ns_ = -1;
 };

@@ -188,6 +188,11 @@ bool Network::readable(int socket) const {
   return to.read < to.inbox.size() || to.ended || to.reset || to.shut;
 }
 
+bool Network::abandoned(int socket) const {
+  const int peer = at(socket).peer;
+  return peer < 0 || at(peer).owner == nullptr;
+}
+
 int Network::peek(int socket) const {
   const Socket& to = at(socket);
   return to.read < to.inbox.size() ? static_cast<unsigned char>(to.inbox[to.read]) : -1;

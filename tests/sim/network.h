@@ -66,6 +66,8 @@ class Network {
   // How many came, 0 if there is nothing yet: on_readable() follows. kEnd is the peer's end.
   std::expected<size_t, IoStatus> receive(int socket, std::span<char> into);
   bool readable(int socket) const;
+  // Whether its other end was closed: what comes was sent by one who waits for nothing any more.
+  bool abandoned(int socket) const;
   // The first byte that receive() would give, or -1.
   int peek(int socket) const;
   // What was sent to it and not received yet, on its way too.

@@ -78,6 +78,7 @@ void RedisNode::serve() {
     if (*got == 0) continue;
     free_at_ns_ =
         scheduler_.now_ns() + kServiceLeastNs + static_cast<int64_t>(*got) * kServicePerByteNs;
+    if (network_.abandoned(socket)) heard_late_ns_ = scheduler_.now_ns();
     server_.received(static_cast<uint64_t>(socket), {bytes.data(), *got}, now_us());
     pass_in_time();
     if (network_.readable(socket)) on_readable(socket);

@@ -47,6 +47,8 @@ class RedisNode final : private SocketOwner, private RedisSink {
   // The last time that it lost what it had acknowledged.
   int64_t forgot_ns() const { return forgot_ns_; }
   int64_t flushed_ns() const { return flushed_ns_; }  // the last time that its scripts were
+  // The last time that it did what a connection had asked that its client had given up.
+  int64_t heard_late_ns() const { return heard_late_ns_; }
   RedisServer& server() { return server_; }
   int place() const { return place_; }
   const std::string& address() const { return address_; }
@@ -95,6 +97,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
   int64_t broke_ns_ = -3600 * kNsPerS;
   int64_t forgot_ns_ = -3600 * kNsPerS;
   int64_t flushed_ns_ = -3600 * kNsPerS;
+  int64_t heard_late_ns_ = -3600 * kNsPerS;
   std::deque<Snapshot> snapshots_;  // one a second, the oldest first
 };
 
