@@ -14,6 +14,7 @@ namespace {
 // A disk gives whole sectors or none; where one is bad, its neighbours are still wanted.
 constexpr size_t kPieceBytes = 4096;
 constexpr int kBadPiecesMax = 64;     // each may cost seconds: then the rest is given up
+constexpr int kPieceTries = 3;        // what is skipped for good is not skipped for a passing error
 constexpr char kUnreadable = '\xa5';  // neither zero nor a frame
 
 // Where to begin in this segment; its end or beyond: there is nothing in it from `from` on.
@@ -23,6 +24,13 @@ uint64_t first_offset(const Segment& segment, JournalPosition from) {
   // Frames begin at multiples of 8 only.
   const uint64_t offset = std::min(from.offset, segment.end) + 7;
   return std::max<uint64_t>(offset - offset % 8, kSegmentHeaderBytes);
+}
+
+bool read_piece(net::File& file, uint64_t offset, std::span<char> piece) {
+  for (int tried = 0; tried < kPieceTries; ++tried) {
+    if (file.read_at(offset, piece)) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -46,7 +54,7 @@ std::expected<std::vector<char>, net::FileError> Journal::Impl::load(uint64_t nu
     const bool hopeless = bad_pieces >= kBadPiecesMax;
     const size_t length = hopeless ? bytes.size() - at : std::min(kPieceBytes, bytes.size() - at);
     const std::span<char> piece = std::span(bytes).subspan(at, length);
-    if (!hopeless && (*file)->read_at(at, piece)) {
+    if (!hopeless && read_piece(**file, at, piece)) {
       any = true;
       continue;
     }

@@ -183,6 +183,19 @@ TEST_F(JournalDamage, AReadThatFailsOnceSkipsNothing) {
   }
 }
 
+TEST_F(JournalDamage, TwoErrorsInARowDuringAStartSkipNothing) {
+  for (uint64_t n = 1; n <= 40; ++n) {
+    SCOPED_TRACE(n);
+    disk.fail_at(n, EIO);
+    disk.fail_again_after(1);
+    Start start(disk, ledger);
+    disk.heal();
+    if (!start.error.empty()) continue;
+    EXPECT_THAT(start.found.damages, IsEmpty());
+    EXPECT_EQ(visited(start.journal), ledger.committed());
+  }
+}
+
 TEST_F(JournalDamage, ADirectoryOfAnotherMachineIsRefusedAndToldHowToGoOn) {
   {
     Start start(disk, ledger, small_journal(), "another");
