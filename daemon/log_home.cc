@@ -30,9 +30,9 @@ LogHome::LogHome(Worker& worker, LogSpill& spill, net::RedisLink* link)
   keys_ = std::make_unique<LogKeys>(worker.process());
   drain_ = std::make_unique<LogDrain>(worker, spill, *link);
   record_bytes_ = static_cast<size_t>(worker.process().logs.record_bytes_max);
-  for (size_t i = 0; i < kTakes; ++i) {
-    takes_[i].home = this;
-    takes_[i].key = keys_->taken + std::to_string(i);
+  for (Take& take : takes_) {
+    take.home = this;
+    name(take);
   }
 }
 

@@ -54,7 +54,9 @@ class LogHome final : public net::RedisLinkHandler {
   bool idle() const;
 
  private:
-  // A list of records that were taken and not delivered yet.
+  // A list of records that were taken and not delivered yet. Where a call that names it was lost,
+  // Redis may do it yet, after all that we ask then: so it is another's name from then on, and what
+  // such a call leaves under the old one is found as an orphan.
   enum class TakeState : uint8_t {
     kFree,
     kTaking,    // a call that moves records to it is under way
@@ -64,13 +66,17 @@ class LogHome final : public net::RedisLinkHandler {
   };
   struct Take final : net::RedisCall {
     void on_reply(const net::RedisReply& reply) override { home->settled(*this, reply); }
-    void on_lost(net::CallLoss) override { state = after_loss; }
+    void on_lost(net::CallLoss) override {
+      state = after_loss;
+      doubtful = true;
+    }
     LogHome* home = nullptr;
     std::string key;
     TakeState state = TakeState::kFree;
     TakeState after_loss = TakeState::kUnsure;
     uint32_t owed = 0;
     bool delivered = false;  // all that was in it: it may be removed
+    bool doubtful = false;   // a call that names it was lost, and may yet be done
   };
   static constexpr size_t kTakes = 16;
 
@@ -101,6 +107,7 @@ class LogHome final : public net::RedisLinkHandler {
 
   // With Redis (daemon/log_home_store.cc).
   Take* free_take();
+  void name(Take& take);
   void pop();
   void answer_begun();
   void popped(const net::RedisReply& reply);
@@ -146,6 +153,7 @@ class LogHome final : public net::RedisLinkHandler {
   // With Redis.
   std::unique_ptr<LogKeys> keys_;
   std::array<Take, kTakes> takes_;
+  uint64_t named_ = 0;                         // lists so far
   Take* pop_take_ = nullptr;                   // of the call under way
   Take* block_take_ = nullptr;                 // likewise
   size_t pop_asked_ = 0;                       // records, in the call under way

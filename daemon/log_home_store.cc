@@ -56,6 +56,10 @@ LogHome::Take* LogHome::free_take() {
   return free == takes_.end() ? nullptr : &*free;
 }
 
+void LogHome::name(Take& take) {
+  take.key = keys_->taken + std::to_string(named_++);
+}
+
 void LogHome::pop() {
   if (pops_.empty() || pop_take_ != nullptr) return;
   pop_take_ = free_take();
@@ -167,6 +171,7 @@ void LogHome::popped(const net::RedisReply& reply) {
 
 void LogHome::pop_lost() {
   const bool forgets = engine::flawed(engine::Flaw::kForgetsLostTake);
+  pop_take_->doubtful = true;
   std::exchange(pop_take_, nullptr)->state = forgets ? TakeState::kFree : TakeState::kUnsure;
   worker_.counters().logs_lost.add();
   // Whoever has something already keeps it; the rest comes again.
@@ -316,6 +321,7 @@ void LogHome::blocked(const net::RedisReply& reply) {
 
 void LogHome::block_lost() {
   blocking_ = false;
+  block_take_->doubtful = true;
   std::exchange(block_take_, nullptr)->state = TakeState::kUnsure;
 }
 
@@ -362,6 +368,7 @@ void LogHome::settled(Take& take, const net::RedisReply& reply) {
   }
   take.state = TakeState::kFree;
   take.delivered = false;
+  if (std::exchange(take.doubtful, false)) name(take);
 }
 
 // What a client did not get, as the oldest again.
@@ -392,7 +399,7 @@ void LogHome::give_back_lost() {
   returned_.push(*std::exchange(returning_, nullptr));
 }
 
-// ---- what processes left that are gone ----
+// ---- what processes left that are gone, and what we named no more ----
 
 void LogHome::look_for_orphans() {
   if (looking_ || worker_.turn_ns() < orphans_ns_) return;
@@ -432,12 +439,16 @@ void LogHome::found_takers(const net::RedisReply& reply) {
       std::string_view(keys_->taken)
           .substr(0, keys_->taken.size() - worker_.process().node.size() - 1);
   for (const net::RedisReply& key : reply.array()) {
-    if (suspects_.size() == kSuspectsMax) break;
-    if (key.text.starts_with(keys_->taken) || !key.text.starts_with(any)) continue;
-    suspects_.emplace_back(key.text);
+    if (suspects_.size() + orphans_.size() == kSuspectsMax) break;
+    if (!key.text.starts_with(any)) continue;
+    if (!key.text.starts_with(keys_->taken)) {
+      suspects_.emplace_back(key.text);
+    } else if (std::ranges::find(takes_, key.text, &Take::key) == takes_.end()) {
+      orphans_.emplace_back(key.text);
+    }
   }
   if (engine::flawed(engine::Flaw::kLeavesOrphans)) suspects_.clear();
-  if (!suspects_.empty()) orphans_ns_ = 0;
+  if (!suspects_.empty() || !orphans_.empty()) orphans_ns_ = 0;
 }
 
 void LogHome::found_alive(const net::RedisReply& reply) {
@@ -460,7 +471,7 @@ void LogHome::orphan_returned(const net::RedisReply& reply) {
     return say(reply.text);
   }
   if (reply.integer > 0) {
-    spdlog::info("{} log records that a daemon had taken before it was gone are in the queue again",
+    spdlog::info("{} log records that were taken and not delivered are in the queue again",
                  reply.integer);
   }
   orphans_.pop_back();

@@ -209,6 +209,28 @@ def test_what_a_dead_daemon_had_taken_comes_again(daemon, redis):
     eventually(all_there, "they come back", 20)
 
 
+def test_what_a_given_up_call_takes_later_comes_again(daemon, proxy):
+    """A call that waits on its way until its daemon has given up, looked after what it may have
+    taken, and goes on."""
+    one = joined(daemon(config(proxy.url())))
+    client = logs.LineLogs(one)
+    some = [logs.record(number) for number in range(3)]
+    client.push_all(some)
+    proxy.keep_back(b"LMOVE")
+    assert client.ask("POP", 10) == "UNAVAILABLE"
+    eventually(lambda: client.ask("SIZE") == 3, "it is connected again, and all are there")
+    proxy.pass_kept()
+    assert client.ask("SIZE") == 0
+    taken = []
+
+    def all_there():
+        client.push(logs.record(3 + len(taken)))
+        taken.extend(each for each in client.ask("POP", 10) if isinstance(each, bytes))
+        return set(taken) >= set(some)
+
+    eventually(all_there, "they come back", 20)
+
+
 def test_without_redis_a_restart_keeps_them(daemon):
     one = daemon(logs.table())
     client = logs.LineLogs(one)

@@ -168,11 +168,17 @@ TEST_F(LoggingSinkTest, WhatNobodyReadsIsDroppedCountedAndToldInItsPlace) {
     reader.join();
   }
   EXPECT_GT(dropped, 0u);
-  const std::string told = "<4>" + std::to_string(dropped) + " lines of this log dropped";
-  const size_t at = heard.find(told);
-  ASSERT_NE(at, std::string::npos) << heard.substr(heard.size() - 500);
-  EXPECT_EQ(heard.find(told, at + 1), std::string::npos);
-  EXPECT_EQ(static_cast<uint64_t>(std::ranges::count(heard, '\n')), kLines - dropped + 1);
+  // In one place, or in more if the writer made some room meanwhile.
+  uint64_t told = 0;
+  uint64_t places = 0;
+  constexpr std::string_view kTold = " lines of this log dropped";
+  for (size_t at = heard.find(kTold); at != heard.npos; at = heard.find(kTold, at + 1)) {
+    told += std::stoull(heard.substr(heard.rfind('>', at) + 1));
+    ++places;
+  }
+  EXPECT_EQ(told, dropped) << heard.substr(heard.size() - 500);
+  EXPECT_LE(places, 3u);
+  EXPECT_EQ(static_cast<uint64_t>(std::ranges::count(heard, '\n')), kLines - dropped + places);
 }
 
 TEST_F(LoggingSinkTest, TheEndDoesNotWaitForWhoNeverReads) {

@@ -1,6 +1,6 @@
 """A proxy between a daemon and its Redis, on Unix sockets, that does harm on command.
 
-One thread. Replies are what comes from Redis; the other direction is only ever passed or swallowed.
+One thread. Replies are what comes from Redis; requests are passed, swallowed or kept back.
 """
 
 import os
@@ -17,6 +17,7 @@ class _Pair:
         self.client = client
         self.server = server
         self.late = []  # (when, bytes) of delayed replies
+        self.kept = None  # bytes for the server that are kept back, from now on all
 
 
 class Proxy:
@@ -35,6 +36,8 @@ class Proxy:
         self._swallow = False
         self._cut_after = None
         self._delay_s = 0.0
+        self._keep_from = None
+        self._kept = []  # pairs
         self.cuts = 0  # how often cut_after() came true
         self.reply_bytes = 0  # passed on so far
         self._open()
@@ -76,10 +79,28 @@ class Proxy:
     def delay(self, seconds):
         self._do(lambda: setattr(self, "_delay_s", seconds))
 
+    def keep_back(self, marker):
+        """What comes next with `marker` in it, and all behind it on its connection, goes nowhere
+        before pass_kept(), though its sender may be gone by then."""
+        self._do(lambda: setattr(self, "_keep_from", marker))
+
+    def pass_kept(self):
+        def order():
+            for pair in self._kept:
+                pair.server.sendall(pair.kept)
+                pair.server.shutdown(socket.SHUT_WR)
+                while pair.server.recv(1 << 16):
+                    pass
+                pair.server.close()
+            self._kept = []
+        self._do(order)
+
     def close(self):
         def order():
             self._shut()
             self._end_all()
+            for pair in self._kept:
+                pair.server.close()
             self._running = False
         self._do(order)
         self._thread.join(timeout=5)
@@ -110,6 +131,17 @@ class Proxy:
             self._listener.close()
             self._listener = None
             os.unlink(self.path)
+
+    def _request(self, pair, data):
+        if pair.kept is None and self._keep_from is not None and self._keep_from in data:
+            self._keep_from = None
+            pair.kept = b""
+            self._kept.append(pair)
+            self._pairs.pop(pair.server)
+            self._selector.unregister(pair.server)
+        if pair.kept is None:
+            return pair.server.sendall(data)
+        pair.kept += data
 
     def _end(self, pair):
         for one in (pair.client, pair.server):
@@ -167,7 +199,7 @@ class Proxy:
             if self._swallow:
                 return None
             if source is pair.client:
-                return pair.server.sendall(data)
+                return self._request(pair, data)
             return self._reply(pair, data)
         except (OSError, AttributeError):
             return self._end(pair)
