@@ -53,7 +53,7 @@ struct JournalFrame {
 class Journal {
  public:
   struct Settings {
-    uint64_t bytes_max = uint64_t{4} << 30;       // all segments together
+    uint64_t bytes_max = uint64_t{4} << 30;       // all segments together, but for a mark's
     int64_t retain_us = 600'000'000;              // how long a released segment is kept
     uint64_t segment_bytes = uint64_t{16} << 20;  // a new one begins where a commit finds no room
     uint64_t zeroed_ahead_bytes = uint64_t{1} << 20;  // a file grows by zeros, in such steps

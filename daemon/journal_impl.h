@@ -82,6 +82,7 @@ class Journal::Impl {
   std::expected<void, net::FileError> commit(std::span<JournalFrame> frames, engine::TimeUs now,
                                              uint64_t salt);
   bool has_room(uint64_t bytes) const;
+  bool makes_room(uint64_t total) const;
   uint64_t bytes() const;
 
   // journal_tend.cc

@@ -14,6 +14,9 @@ using engine::kSegmentHeaderBytes;
 
 namespace {
 
+// A frame of a mark takes less.
+constexpr uint64_t kMarkBytesMax = 1'024;
+
 net::FileError no_room(uint64_t bytes_max) {
   return {
       .code = ENOSPC,
@@ -116,6 +119,7 @@ std::expected<std::unique_ptr<net::File>, net::FileError> Journal::Impl::create_
 // passed.
 std::optional<uint64_t> Journal::Impl::grown(uint64_t size, uint64_t needed) const {
   if (needed <= size) return size;
+  if (engine::flawed(engine::Flaw::kOverfillsDisk)) return needed;
   const uint64_t used = bytes();
   const uint64_t room = settings_.bytes_max > used ? settings_.bytes_max - used : 0;
   if (needed - size > room) return std::nullopt;
@@ -171,7 +175,7 @@ Journal::Impl::Done Journal::Impl::begin_segment(std::span<JournalFrame> frames,
     auto begun = begin_in(std::move(spare.file), kSpareName, spare.size, header, frames, total);
     if (begun) return begun;
   }
-  if (!grown(0, kSegmentHeaderBytes + total)) {
+  if (!grown(0, kSegmentHeaderBytes + total) && !makes_room(total)) {
     return std::unexpected(no_room(settings_.bytes_max));
   }
   auto file = create_anew(kNextName);
@@ -218,7 +222,15 @@ Journal::Impl::Done Journal::Impl::begin_in(std::unique_ptr<net::File> file, con
   return {};
 }
 
+// The newest segment stays until there is a newer one, though all of it is needed no more. If it
+// leaves no room, a mark behind it still finds some, and then it may go.
+bool Journal::Impl::makes_room(uint64_t total) const {
+  return segments_.size() == 1 && released_ >= segments_.back().end_position() &&
+         total <= kMarkBytesMax;
+}
+
 bool Journal::Impl::has_room(uint64_t more) const {
+  if (engine::flawed(engine::Flaw::kOverfillsDisk)) return true;
   return bytes() + kSegmentHeaderBytes + more <= settings_.bytes_max;
 }
 

@@ -15,6 +15,7 @@ enum class Flaw : uint8_t {
   kNone,
   kAdmitsRefused,           // promise 1: what the store refused passes
   kChargesNobody,           // promise 2: a unit more than anybody asked for
+  kSplitsGroups,            // promise 2: of several limits those that admit are charged
   kWaitsForStore,           // promise 3: past the deadline too
   kIgnoresShare,            // promise 5: in the dark each host takes the whole limit
   kClaimsRedis,             // promise 7: what the shard decided is said to be by redis
@@ -42,10 +43,12 @@ enum class Flaw : uint8_t {
   kForgetsLostTake,         // promise 6: what was taken by a call without a reply is left there
   kLeavesOrphans,           // promise 6: likewise what a daemon took that is gone
   kDrainsAhead,             // promise 6: the spill lets go of what Redis does not have yet
+  kOverfillsDisk,           // promise 8: the journal, and the spill, past what they may take
 };
-inline constexpr std::array<std::string_view, 30> kFlawNames = {"none",
+inline constexpr std::array<std::string_view, 32> kFlawNames = {"none",
                                                                 "admits-refused",
                                                                 "charges-nobody",
+                                                                "splits-groups",
                                                                 "waits-for-store",
                                                                 "ignores-share",
                                                                 "claims-redis",
@@ -72,7 +75,8 @@ inline constexpr std::array<std::string_view, 30> kFlawNames = {"none",
                                                                 "forgets-undelivered",
                                                                 "forgets-lost-take",
                                                                 "leaves-orphans",
-                                                                "drains-ahead"};
+                                                                "drains-ahead",
+                                                                "overfills-disk"};
 
 #ifdef TOLL_FLAWS
 inline namespace with_flaws {

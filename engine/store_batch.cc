@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/dark_usage.h"
+#include "engine/flaws.h"
 #include "engine/shard_impl.h"
 #include "engine/store_batch_state.h"
 
@@ -194,8 +195,9 @@ bool StoreBatch::State::take(const StoreRequest& request, uint32_t number) {
     slot.operation = i;
     slot.units = request.operations[i].units;
   }
-  const bool taken =
-      request.count == 1 ? take_single(request, first_slot) : take_group(request, first_slot);
+  const bool taken = request.count == 1            ? take_single(request, first_slot)
+                     : flawed(Flaw::kSplitsGroups) ? take_apart(request, first_slot)
+                                                   : take_group(request, first_slot);
   if (taken) return true;
   slots.resize(first_slot);
   keys.cut_back_to(keys_before);
@@ -238,6 +240,14 @@ bool StoreBatch::State::take_group(const StoreRequest& request, uint32_t first_s
     }
   }
   items.push_back(item);
+  return true;
+}
+
+bool StoreBatch::State::take_apart(const StoreRequest& request, uint32_t first_slot) {
+  for (uint32_t i = 0; i < request.count; ++i) {
+    const StoreRequest one{.operations = request.operations + i, .ids = request.ids + i};
+    if (!take_single(one, first_slot + i)) return false;
+  }
   return true;
 }
 

@@ -60,6 +60,7 @@ struct StoreBatch::State {
   bool find_keys(const Operation& op, std::string_view id);
   bool take_single(const StoreRequest& request, uint32_t slot);
   bool take_group(const StoreRequest& request, uint32_t first_slot);
+  bool take_apart(const StoreRequest& request, uint32_t first_slot);  // a flaw
   bool merge(const Operation& op, uint32_t slot);
   // Add to the item that is the next.
   void add_claim(Item& item, const Operation& op, uint32_t slot);

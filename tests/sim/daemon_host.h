@@ -86,6 +86,8 @@ class DaemonHost {
   // The directory of the journal, and that of the spill of log records.
   test::MemoryDisk& disk() { return journal_.disk; }
   test::MemoryDisk& spill_disk() { return spill_.disk; }
+  // What its keys take, of all workers. REQUIRES: running().
+  uint64_t key_bytes() const { return sum(&daemon::WorkerCounters::key_bytes); }
   // Those of the journal.
   DiskFiles files() const;
   // REQUIRES: !running().

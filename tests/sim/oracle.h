@@ -1,6 +1,6 @@
 // What must be true of a fleet, held against all that its clients were told: the promises 1, 2, 3,
 // 5 and 7, and that replies come in the order of the requests. Promise 4 is in cost_oracle.h,
-// promise 6 in log_oracle.h.
+// promise 6 in log_oracle.h, promise 8 in bounds_oracle.h.
 //
 // The oracle knows only what a client can know, the clock of Redis, and what was done to the world.
 #pragma once

@@ -20,6 +20,8 @@ constexpr int64_t kWarmUpNs = 3 * kNsPerS;
 constexpr int64_t kSettleNs = 20 * kNsPerS;
 constexpr int64_t kJudgeNs = 2 * kNsPerS;
 
+constexpr uint64_t kBoundsEverySteps = 64;
+
 constexpr auto kFirstOfDisk = static_cast<size_t>(Fault::kPowerCut);
 constexpr uint64_t kCostSeed = 0x636f7374;
 constexpr uint64_t kLogSeed = 0x6c6f6773;
@@ -174,7 +176,12 @@ std::unique_ptr<Client> World::make_client(Random random, ClientSettings setting
 void World::run_until(int64_t when_ns) {
   bool over = false;
   scheduler_.at(when_ns, [&over] { over = true; });
-  while (!over && !history_.violated()) scheduler_.step();
+  while (!over && !history_.violated()) step();
+}
+
+void World::step() {
+  scheduler_.step();
+  if (scheduler_.steps() % kBoundsEverySteps == 0) bounds_.check();
 }
 
 RunResult World::run() {
@@ -195,7 +202,7 @@ RunResult World::run() {
   disturbing_ = true;
   if (!possible_.empty() && !settings_.idle) disturb();
   const uint64_t until = scheduler_.steps() + settings_.steps;
-  while (scheduler_.steps() < until && !history_.violated()) scheduler_.step();
+  while (scheduler_.steps() < until && !history_.violated()) step();
   settle();
   RunResult result;
   result.violation = history_.violation();

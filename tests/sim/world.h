@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/sim/bounds_oracle.h"
 #include "tests/sim/client.h"
 #include "tests/sim/cost_load.h"
 #include "tests/sim/daemon_host.h"
@@ -87,6 +88,7 @@ class World {
   void add_host(size_t number);
   void add_clients();
   std::unique_ptr<Client> make_client(Random random, ClientSettings settings);
+  void step();
   void run_until(int64_t when_ns);
   void disturb();
   void begin(Fault fault);
@@ -129,6 +131,7 @@ class World {
   std::unique_ptr<RedisNode> redis_;
   std::vector<std::unique_ptr<DaemonHost>> hosts_;
   std::unique_ptr<Oracle> oracle_;
+  BoundsOracle bounds_{history_, hosts_};
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::unique_ptr<Client>> judges_;  // one for each host, that ask at the end
   std::vector<Fault> possible_;                  // of all faults, those of this run

@@ -243,6 +243,27 @@ TEST_F(JournalTest, AClockThatWasAheadKeepsNoSegmentForEver) {
   EXPECT_EQ(segments().size(), 1U);
 }
 
+// The newest segment stays though nobody needs it, and after a restart what comes needs another.
+TEST_F(JournalTest, ASmallCommitFindsRoomWhereTheNewestSegmentAloneFillsIt) {
+  Journal::Settings settings = small_journal();
+  settings.bytes_max = settings.segment_bytes;
+  {
+    Start start(disk, ledger, settings);
+    ASSERT_TRUE(start.commit({7500}));
+  }
+  Start start(disk, ledger, settings);
+  EXPECT_FALSE(start.commit({1000})) << "it is needed yet";
+  EXPECT_EQ(start.journal.state(), JournalState::kFull);
+  start.journal.release(start.journal.end());
+  EXPECT_FALSE(start.commit({4000})) << "more than a mark";
+  ASSERT_TRUE(start.commit({500})) << start.error;
+  start.now += 2 * kSecond;
+  EXPECT_TRUE(start.tend());
+  EXPECT_EQ(segments().size(), 1U);
+  EXPECT_LT(start.journal.bytes(), 1024U);
+  EXPECT_TRUE(start.commit({4000}));
+}
+
 TEST_F(JournalTest, ARemovalThatFailsIsTroubleAndIsTriedAgainLater) {
   Start start(disk, ledger);
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(start.commit({5000}));
