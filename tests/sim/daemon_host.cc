@@ -272,10 +272,11 @@ void DaemonHost::reload(const std::vector<engine::PolicySpec>& policies) {
   }
 }
 
-void DaemonHost::move_redis(const net::RedisAddress& address) {
-  redis_ = address;
+void DaemonHost::move_redis(const std::string& host) {
+  settings_.settings.redis.host = host;
+  redis_ = daemon::StoreDirectory::first_address(settings_.settings.redis);
   for (const Core& core : cores_) {
-    core.worker->post([address](Worker& self) { self.set_redis(address, ""); });
+    core.worker->post([address = redis_](Worker& self) { self.set_redis(address, ""); });
   }
 }
 

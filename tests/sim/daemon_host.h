@@ -74,8 +74,8 @@ class DaemonHost {
 
   // From now on it decides by these policies.
   void reload(const std::vector<engine::PolicySpec>& policies);
-  // Redis is to be found there.
-  void move_redis(const net::RedisAddress& address);
+  // Redis is to be found there, an IPv4 address, from now on.
+  void move_redis(const std::string& host);
 
   // That core does nothing for so long. Returns until when.
   void stall(uint32_t worker, int64_t for_ns);

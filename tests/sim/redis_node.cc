@@ -144,11 +144,12 @@ void RedisNode::drop(int socket) {
 
 // ---- what can befall it ----
 
-void RedisNode::restart(int64_t for_ns, Memory memory) {
-  if (listener_ < 0) return;
+bool RedisNode::come_back(int64_t for_ns, Memory memory, const std::string& address) {
+  if (listener_ < 0) return false;
   static constexpr const char* kMemories[] = {"its memory kept", "an old memory", "nothing"};
-  history_.tell("Redis is killed, to be back after {} ms with {}", for_ns / kNsPerMs,
+  history_.tell("Redis is killed, to be back at {} after {} ms with {}", address, for_ns / kNsPerMs,
                 kMemories[static_cast<size_t>(memory)]);
+  address_ = address;
   network_.crash(place_);
   listener_ = -1;
   sessions_.clear();
@@ -164,6 +165,7 @@ void RedisNode::restart(int64_t for_ns, Memory memory) {
     listener_ = network_.listen(address_, place_, *this);
     history_.tell("Redis is back");
   });
+  return true;
 }
 
 void RedisNode::stall(int64_t for_ns) {

@@ -25,7 +25,12 @@ class RedisNode final : private SocketOwner, private RedisSink {
   enum class Memory : uint8_t { kKept, kOld, kNone };
 
   // Gone for so long, and back with that memory.
-  void restart(int64_t for_ns, Memory memory);
+  void restart(int64_t for_ns, Memory memory) { come_back(for_ns, memory, address_); }
+  // As when a replica takes over: its memory, old or not, is elsewhere, and here nobody listens.
+  // False: it is gone already.
+  bool fail_over(int64_t for_ns, Memory memory, const std::string& address) {
+    return come_back(for_ns, memory, address);
+  }
   // Answers nothing for so long.
   void stall(int64_t for_ns);
   // In that trouble for so long.
@@ -67,6 +72,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
   void to_client(uint64_t session, std::string_view bytes) override;
   void end_client(uint64_t session) override;
 
+  bool come_back(int64_t for_ns, Memory memory, const std::string& address);
   void serve_soon();
   void serve();
   void pass_in_time();
@@ -83,7 +89,7 @@ class RedisNode final : private SocketOwner, private RedisSink {
   History& history_;
   Random random_;
   const int place_;
-  const std::string address_;
+  std::string address_;
   int64_t clock_us_;
   RedisServer server_{*this};
   int listener_ = -1;  // -1: down

@@ -23,8 +23,11 @@ constexpr int64_t kJudgeNs = 2 * kNsPerS;
 constexpr uint64_t kBoundsEverySteps = 64;
 
 constexpr auto kFirstOfDisk = static_cast<size_t>(Fault::kPowerCut);
+constexpr auto kPastDisk = static_cast<size_t>(Fault::kRestoredState) + 1;
+constexpr int64_t kToldNs = 2 * kNsPerS;  // until a daemon hears where Redis is now
 constexpr uint64_t kCostSeed = 0x636f7374;
 constexpr uint64_t kLogSeed = 0x6c6f6773;
+constexpr uint64_t kFailoverSeed = 0x6d6f7665;
 
 // 2026-01-01 00:00:10 UTC: a day has just begun, so its window lasts.
 constexpr int64_t kEpochUs = 1'767'225'610'000'000;
@@ -50,7 +53,8 @@ std::string_view to_string(Fault fault) {
       "partition",   "bad-weather",      "redis-restart",   "redis-old",    "redis-empty",
       "redis-stall", "redis-trouble",    "flush-scripts",   "client-dies",  "client-is-slow",
       "set-clock",   "stop-clock",       "set-redis-clock", "reload",       "power-cut",
-      "die-writing", "disk-errors",      "disk-full",       "copied-state", "restored-state"};
+      "die-writing", "disk-errors",      "disk-full",       "copied-state", "restored-state",
+      "failover"};
   return kNames[static_cast<size_t>(fault)];
 }
 
@@ -63,7 +67,8 @@ World::World(const RunSettings& settings)
       cost_random_(settings.seed ^ kCostSeed),
       cost_load_(cost_random_.fork()),
       log_random_(settings.seed ^ kLogSeed),
-      log_load_(log_random_.fork(), settings.logs) {
+      log_load_(log_random_.fork(), settings.logs),
+      failover_random_(settings.seed ^ kFailoverSeed) {
   auto logger = std::make_shared<spdlog::logger>("sim", std::make_shared<HistorySink>(history_));
   logger->set_level(spdlog::level::info);
   spdlog::set_default_logger(logger);
@@ -92,9 +97,10 @@ void World::build() {
   for (size_t i = 0; i < kFirstOfDisk; ++i) {
     if (random_.chance(40)) possible_.push_back(static_cast<Fault>(i));
   }
+  if (failover_random_.chance(25)) possible_.push_back(Fault::kFailover);
   fault_pause_ns_ = random_.skewed(20 * kNsPerMs, 5 * kNsPerS);
   if (!cost_load_.on() && !log_load_.on()) return;
-  for (size_t i = kFirstOfDisk; i < kFaults; ++i) {
+  for (size_t i = kFirstOfDisk; i < kPastDisk; ++i) {
     if (cost_random_.chance(40)) possible_.push_back(static_cast<Fault>(i));
   }
   // Where the journal does not keep all, a Redis that forgets excuses much.
@@ -260,6 +266,7 @@ void World::begin(Fault fault) {
     case Fault::kRedisTrouble:
     case Fault::kFlushScripts:
     case Fault::kSetRedisClock:
+    case Fault::kFailover:
       return begin_at_redis(fault, for_ns);
     case Fault::kPowerCut:
     case Fault::kDieWhileWriting:
@@ -369,6 +376,8 @@ void World::begin_at_redis(Fault fault, int64_t for_ns) {
       return redis_->restart(for_ns, RedisNode::Memory::kNone);
     case Fault::kRedisStall:
       return redis_->stall(for_ns);
+    case Fault::kFailover:
+      return fail_over(for_ns);
     case Fault::kRedisTrouble: {
       const int64_t last = static_cast<int64_t>(Trouble::kMaxclients);
       return redis_->trouble(static_cast<Trouble>(random_.between(1, last)), for_ns);
@@ -381,6 +390,25 @@ void World::begin_at_redis(Fault fault, int64_t for_ns) {
     default:
       history_.tell("Redis' scripts are flushed");
       return redis_->flush_scripts();
+  }
+}
+
+// Each daemon hears of it in its own time. What the old one had not sent on may be forgotten, where
+// a Redis that forgets is among the faults.
+void World::fail_over(int64_t for_ns) {
+  const bool forgets = std::ranges::find(possible_, Fault::kRedisOld) != possible_.end();
+  const auto memory =
+      forgets && failover_random_.chance(50) ? RedisNode::Memory::kOld : RedisNode::Memory::kKept;
+  const std::string host = fmt::format("10.0.1.{}", failovers_ % 250 + 1);
+  if (!redis_->fail_over(for_ns, memory, host + ":6379")) return;
+  ++failovers_;
+  redis_host_ = host;
+  disturb_until(scheduler_.now_ns() + for_ns + kToldNs);
+  for (const auto& each : hosts_) {
+    scheduler_.after(failover_random_.between(0, for_ns + kToldNs), [this, &each] {
+      history_.tell("{} hears that Redis is at {}", each->settings().name, redis_host_);
+      each->move_redis(redis_host_);
+    });
   }
 }
 

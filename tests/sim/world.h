@@ -51,8 +51,9 @@ enum class Fault : uint8_t {
   kDiskFull,
   kCopiedState,
   kRestoredState,
+  kFailover,
 };
-inline constexpr size_t kFaults = 25;
+inline constexpr size_t kFaults = 26;
 std::string_view to_string(Fault fault);
 
 struct RunSettings {
@@ -96,6 +97,7 @@ class World {
   void begin_at_host(Fault fault, size_t number, int64_t for_ns);
   void begin_on_the_way(Fault fault, size_t number, int64_t for_ns);
   void begin_at_redis(Fault fault, int64_t for_ns);
+  void fail_over(int64_t for_ns);
   // world_disk.cc
   void begin_at_disk(Fault fault, size_t number, int64_t for_ns);
   void disk_errors(DaemonHost& host, int64_t for_ns);
@@ -128,6 +130,9 @@ class World {
   CostLoad cost_load_;
   Random log_random_;  // likewise
   LogLoad log_load_;
+  Random failover_random_;  // likewise
+  uint64_t failovers_ = 0;
+  std::string redis_host_;  // after the last of them
   std::unique_ptr<RedisNode> redis_;
   std::vector<std::unique_ptr<DaemonHost>> hosts_;
   std::unique_ptr<Oracle> oracle_;
