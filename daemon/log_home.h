@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -126,12 +127,16 @@ class LogHome final : public net::RedisLinkHandler {
   void give_back_next();
   void gave_back(const net::RedisReply& reply);
   void give_back_lost();
+  void say(std::string_view problem);
+
+  // Lists that nobody names any more (daemon/log_home_orphans.cc).
+  void send_return(net::RedisCall& call, std::string_view list, bool forget);
+  bool may_forget(const std::string& list) const;
   void look_for_orphans();
   void found_takers(const net::RedisReply& reply);
   void found_alive(const net::RedisReply& reply);
   void orphan_returned(const net::RedisReply& reply);
   void orphans_lost();
-  void say(std::string_view problem);
 
   Worker& worker_;
   LogSpill& spill_;
@@ -163,8 +168,9 @@ class LogHome final : public net::RedisLinkHandler {
   bool blocking_ = false;
   int64_t orphans_ns_ = 0;  // they are looked for then
   bool looking_ = false;
-  std::vector<std::string> suspects_;  // lists of processes that may be gone
-  std::vector<std::string> orphans_;   // ... that are
+  std::vector<std::string> suspects_;       // lists of processes that may be gone
+  std::vector<std::string> orphans_;        // ... that are, and lists that we named no more
+  std::map<std::string, int64_t> retired_;  // those, since when
   Call<&LogHome::popped, &LogHome::pop_lost> pop_call_{*this};
   Call<&LogHome::questioned, &LogHome::question_lost> question_call_{*this};
   Call<&LogHome::blocked, &LogHome::block_lost> block_call_{*this};

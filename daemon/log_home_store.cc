@@ -7,7 +7,6 @@
 #include "daemon/report.h"
 #include "daemon/store.h"
 #include "daemon/store_link.h"
-#include "daemon/store_pulse.h"
 #include "daemon/worker.h"
 #include "engine/flaws.h"
 
@@ -24,9 +23,6 @@ constexpr size_t kBeyondLength = 16;
 // How long the connection of those who wait blocks at a time.
 constexpr int64_t kBlockNs = 1'000'000'000;
 constexpr std::string_view kBlockSeconds = "1";
-// Lists of processes that are gone are looked for so often, and so many at a time.
-constexpr int64_t kOrphansEveryNs = 5'000'000'000;
-constexpr size_t kSuspectsMax = 256;
 
 }  // namespace
 
@@ -337,15 +333,7 @@ void LogHome::settle_takes() {
 void LogHome::give_back(Take& take) {
   take.state = TakeState::kReturning;
   take.after_loss = TakeState::kUnsure;
-  link_->begin(take, 6);
-  link_->word("EVALSHA");
-  link_->word(link_->sha1(kLogReturnScript));
-  link_->word(int64_t{3});
-  link_->word(keys_->queue);
-  link_->word(take.key);
-  link_->word(keys_->takers);
-  link_->end(worker_.turn_ns());
-  link_->flush();
+  send_return(take, take.key, !take.doubtful);
 }
 
 void LogHome::remove(Take& take) {
@@ -368,7 +356,9 @@ void LogHome::settled(Take& take, const net::RedisReply& reply) {
   }
   take.state = TakeState::kFree;
   take.delivered = false;
-  if (std::exchange(take.doubtful, false)) name(take);
+  if (!std::exchange(take.doubtful, false)) return;
+  retired_.emplace(take.key, worker_.turn_ns());
+  name(take);
 }
 
 // What a client did not get, as the oldest again.
@@ -397,89 +387,6 @@ void LogHome::gave_back(const net::RedisReply& reply) {
 // Perhaps they are there: then they come twice, and are not lost.
 void LogHome::give_back_lost() {
   returned_.push(*std::exchange(returning_, nullptr));
-}
-
-// ---- what processes left that are gone, and what we named no more ----
-
-void LogHome::look_for_orphans() {
-  if (looking_ || worker_.turn_ns() < orphans_ns_) return;
-  looking_ = true;
-  if (!orphans_.empty()) {
-    link_->begin(orphan_call_, 6);
-    link_->word("EVALSHA");
-    link_->word(link_->sha1(kLogReturnScript));
-    link_->word(int64_t{3});
-    link_->word(keys_->queue);
-    link_->word(orphans_.back());
-    link_->word(keys_->takers);
-  } else if (!suspects_.empty()) {
-    link_->begin(alive_call_, 2 + suspects_.size());
-    link_->word("ZMSCORE");
-    link_->word(StorePulse::nodes_key(worker_.process().redis.prefix));
-    // "{queue}:taken:<process>:<n>"
-    const size_t begin = keys_->taken.size() - worker_.process().node.size() - 1;
-    for (const std::string& key : suspects_) {
-      const std::string_view name = std::string_view(key).substr(begin);
-      link_->word(name.substr(0, name.find(':')));
-    }
-  } else {
-    link_->begin(takers_call_, 2);
-    link_->word("SMEMBERS");
-    link_->word(keys_->takers);
-  }
-  link_->end(worker_.turn_ns());
-  link_->flush();
-}
-
-void LogHome::found_takers(const net::RedisReply& reply) {
-  looking_ = false;
-  orphans_ns_ = worker_.turn_ns() + kOrphansEveryNs;
-  if (reply.kind != Kind::kArray) return say(reply.text);
-  const std::string_view any =
-      std::string_view(keys_->taken)
-          .substr(0, keys_->taken.size() - worker_.process().node.size() - 1);
-  for (const net::RedisReply& key : reply.array()) {
-    if (suspects_.size() + orphans_.size() == kSuspectsMax) break;
-    if (!key.text.starts_with(any)) continue;
-    if (!key.text.starts_with(keys_->taken)) {
-      suspects_.emplace_back(key.text);
-    } else if (std::ranges::find(takes_, key.text, &Take::key) == takes_.end()) {
-      orphans_.emplace_back(key.text);
-    }
-  }
-  if (engine::flawed(engine::Flaw::kLeavesOrphans)) suspects_.clear();
-  if (!suspects_.empty() || !orphans_.empty()) orphans_ns_ = 0;
-}
-
-void LogHome::found_alive(const net::RedisReply& reply) {
-  looking_ = false;
-  const std::vector<std::string> suspects = std::exchange(suspects_, {});
-  orphans_ns_ = worker_.turn_ns() + kOrphansEveryNs;
-  if (reply.kind != Kind::kArray || reply.count != suspects.size()) return say(reply.text);
-  for (size_t i = 0; i < suspects.size(); ++i) {
-    if (reply.elements[i].kind == Kind::kNil) orphans_.push_back(suspects[i]);
-  }
-  if (!orphans_.empty()) orphans_ns_ = 0;
-}
-
-void LogHome::orphan_returned(const net::RedisReply& reply) {
-  looking_ = false;
-  if (reply.kind == Kind::kError) {
-    if (net::error_kind(reply.text) == net::RedisErrorKind::kNoScript) {
-      link_->load_scripts(worker_.turn_ns());
-    }
-    return say(reply.text);
-  }
-  if (reply.integer > 0) {
-    spdlog::info("{} log records that were taken and not delivered are in the queue again",
-                 reply.integer);
-  }
-  orphans_.pop_back();
-  orphans_ns_ = orphans_.empty() ? worker_.turn_ns() + kOrphansEveryNs : 0;
-}
-
-void LogHome::orphans_lost() {
-  looking_ = false;
 }
 
 }  // namespace toll::daemon
