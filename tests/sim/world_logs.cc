@@ -65,8 +65,12 @@ void World::take_all_records() {
   bool empty = false;
   while (!empty && scheduler_.now_ns() < until_ns && !history_.violated()) {
     const Wish wish{.ask = Ask::kLogPop, .parts = {}, .log = {.record = {}, .count = kTakeCount}};
-    judges_[0]->ask(
-        wish, [&](const Told& reply) { empty = reply.word != Word::kError && reply.rows.empty(); });
+    // One after the other: what waits behind a thousand records is not late.
+    if (!judges_[0]->waiting()) {
+      judges_[0]->ask(wish, [&](const Told& reply) {
+        empty = reply.word != Word::kError && reply.rows.empty();
+      });
+    }
     run_until(scheduler_.now_ns() + kTakeNs);
   }
   if (!empty) history_.violation("liveness: there are always more log records");
