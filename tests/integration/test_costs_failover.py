@@ -50,8 +50,7 @@ class Pair:
         self.address.refuse()
         self.primary.kill()
         self.primary, self.replica = self.replica, self.primary
-        new = self.primary.socket
-        self.address._do(lambda: setattr(self.address, "_upstream", new))  # pylint: disable=W0212
+        self.address.lead_to(self.primary.socket)
         self.address.pass_on()
 
     def add_replica(self):

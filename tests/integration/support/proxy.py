@@ -1,4 +1,4 @@
-"""A proxy between a daemon and its Redis, on Unix sockets, that does harm on command.
+"""A proxy between a daemon and its Redis, or between two of these, that does harm on command.
 
 One thread. Replies are what comes from Redis; requests are passed, swallowed or kept back.
 """
@@ -20,12 +20,18 @@ class _Pair:
         self.kept = None  # bytes for the server that are kept back, from now on all
 
 
+def _socket(address):
+    return socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+
+
 class Proxy:
-    """REQUIRES: close() at the end."""
+    """At the path of a Unix socket, as is `upstream`, or at a (host, port).
+
+    REQUIRES: close() at the end."""
 
     def __init__(self, path, upstream):
-        self.path = str(path)
-        self._upstream = str(upstream)
+        self.path = path if isinstance(path, tuple) else str(path)
+        self._upstream = upstream if isinstance(upstream, tuple) else str(upstream)
         self._selector = selectors.DefaultSelector()
         self._pairs = {}  # by either socket
         self._orders = []
@@ -68,6 +74,10 @@ class Proxy:
             self._shut()
             self._end_all()
         self._do(order)
+
+    def lead_to(self, upstream):
+        """All that connects from now on comes to another server."""
+        self._do(lambda: setattr(self, "_upstream", upstream))
 
     def end_connections(self):
         self._do(self._end_all)
@@ -118,9 +128,10 @@ class Proxy:
         assert done.wait(timeout=5), "the proxy's thread is gone"
 
     def _open(self):
-        if os.path.exists(self.path):
+        if not isinstance(self.path, tuple) and os.path.exists(self.path):
             os.unlink(self.path)
-        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener = _socket(self.path)
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind(self.path)
         self._listener.listen(64)
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -130,7 +141,8 @@ class Proxy:
             self._selector.unregister(self._listener)
             self._listener.close()
             self._listener = None
-            os.unlink(self.path)
+            if not isinstance(self.path, tuple):
+                os.unlink(self.path)
 
     def _request(self, pair, data):
         if pair.kept is None and self._keep_from is not None and self._keep_from in data:
@@ -176,7 +188,7 @@ class Proxy:
 
     def _accept(self):
         client, _ = self._listener.accept()
-        server = socket.socket(socket.AF_UNIX)
+        server = _socket(self._upstream)
         try:
             server.connect(self._upstream)
         except OSError:
