@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,7 +43,7 @@ class Histogram {
   static constexpr size_t kBuckets = kBoundsOf.size() + 1;  // the last has no bound
 
   void add(uint64_t figure) {
-    size_t bucket = 0;
+    size_t bucket = kFirst[static_cast<size_t>(std::bit_width(figure))];
     while (bucket < kBounds.size() && figure > kBounds[bucket]) ++bucket;
     buckets_[bucket].add();
     sum_.add(figure);
@@ -56,6 +57,17 @@ class Histogram {
   }
 
  private:
+  // Of the least figure of so many bits.
+  static constexpr auto kFirst = [] {
+    std::array<uint8_t, 65> first{};
+    for (size_t bits = 1; bits < first.size(); ++bits) {
+      while (first[bits] < kBounds.size() && uint64_t{1} << (bits - 1) > kBounds[first[bits]]) {
+        ++first[bits];
+      }
+    }
+    return first;
+  }();
+
   std::array<Counter, kBuckets> buckets_;
   Counter sum_;
 };

@@ -41,10 +41,15 @@ struct SipState {
   }
 };
 
-// The last 0 to 7 bytes of a text, without reading past either end of it.
-uint64_t load_tail(std::string_view tail) {
+// The bytes of a text behind its last whole word, 0 to 7, without reading past either end of it.
+uint64_t load_tail(std::string_view text) {
+  const size_t bytes = text.size() % sizeof(uint64_t);
+  if (bytes == 0) return 0;
+  if (text.size() > sizeof(uint64_t)) {
+    return load_word(text.data() + text.size() - sizeof(uint64_t)) >> (64 - 8 * bytes);
+  }
   uint64_t word = 0;
-  std::memcpy(&word, tail.data(), tail.size());
+  std::memcpy(&word, text.data(), bytes);
   return word;
 }
 
@@ -55,11 +60,10 @@ KeyHash KeyHasher::operator()(uint16_t policy, std::string_view id) const {
                  key_[0] ^ 0x6c7967656e657261, key_[1] ^ 0x7465646279746573};
   state.absorb(policy);
   const uint64_t length = sizeof(uint64_t) + id.size();
-  while (id.size() >= sizeof(uint64_t)) {
-    state.absorb(load_word(id.data()));
-    id.remove_prefix(sizeof(uint64_t));
+  for (size_t at = 0; at + sizeof(uint64_t) <= id.size(); at += sizeof(uint64_t)) {
+    state.absorb(load_word(id.data() + at));
   }
-  state.absorb(length << 56 | (id.empty() ? 0 : load_tail(id)));
+  state.absorb(length << 56 | load_tail(id));
 
   state.v2 ^= 0xee;
   const uint64_t first = state.squeeze();

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from support import binaries
-from support.store import hears, joined, patient
+from support.store import hears, joined, patient, statistics
 from support.waiting import eventually
 
 RULE_FILE = binaries.REPOSITORY / "config" / "redis-acl.conf"
@@ -115,10 +115,14 @@ def log_records(one, ask):
         client.read_reply()
         ask("LOG PUSH {}")
         # What it asked for goes back, unless the reply was sent before it hung up.
-        for _ in range(5):
+        for _ in range(100):
+            ask("LOG PUSH {}")
             with one.line() as gone:
-                gone.send("LOG POP")
-            time.sleep(0.02)
+                gone.send(*["LOG PEEK"] * 20, "LOG POP")
+            ask("LOG SIZE")
+            if statistics(client)["logs_returned"]:
+                break
+        ask("LOG SIZE")
 
 
 def refunded_elsewhere(client, other, wrong):
