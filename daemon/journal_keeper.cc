@@ -158,6 +158,7 @@ void JournalKeeper::drop_oldest_segment() {
   if (segment > dropped_segment_) {
     const auto needed = *std::min_element(needs_.begin(), needs_.end());
     uint64_t records = 0;
+    std::vector<Rescuable> rescuable;  // kept only if all of it can be read
     const auto count = [&](const engine::SegmentHeader& header, const engine::Frame& frame) {
       if (header.number != segment) return false;
       const engine::JournalPosition position{segment, frame.offset};
@@ -165,10 +166,11 @@ void JournalKeeper::drop_oldest_segment() {
       const bool counts = !engine::flawed(engine::Flaw::kDropsFromDiskUncounted);
       const uint64_t in_frame = counts ? logs_in(frame) : 0;
       records += in_frame;
-      if (position < handed_) rescuable_.push_back({position, in_frame});
+      if (position < handed_) rescuable.push_back({position, in_frame});
       return true;
     };
     if (const auto visited = journal_.visit({segment, 0}, count); !visited) return;
+    rescuable_.insert(rescuable_.end(), rescuable.begin(), rescuable.end());
     figures_.dropped.fetch_add(records, std::memory_order_relaxed);
     dropped_segment_ = segment;
   }
