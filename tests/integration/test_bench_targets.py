@@ -12,7 +12,7 @@ from support.line_server import LineServer
 from support.terminal import Terminal
 
 SPAWN = ["--spawn", binaries.TOLLKEEPERD]
-QUICK = ["--warmup", "0.1", "--slice", "0.1", "--seconds", "0.3", "--clients", "2", "--depth", "8"]
+QUICK = ["--warmup", "0.1", "--slice", "0.2", "--seconds", "0.6", "--clients", "2", "--depth", "8"]
 ALL = ["local", "leased", "exact", "direct", "floor"]
 
 
